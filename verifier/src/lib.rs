@@ -1,0 +1,4 @@
+//! How it is checked: the verifier of Assay's succinct proofs.
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+extern crate alloc;
