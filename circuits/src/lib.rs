@@ -1,4 +1,24 @@
 //! What is proven: tensors, programs, their exact semantics, and their lowering to relations.
+//!
+//! A [`program::Program`] is a straight-line list of tensor operations with one defined result. Each
+//! operation writes one wire; [`execute`](mod@execute) is the plain reference that computes them.
+//! [`lower`](mod@lower) turns a program into a [`relation::System`]: the tensors, einsums and lookups that
+//! prover and verifier see, and nothing else. The crate knows no field, no transcript and no curve.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 extern crate alloc;
+
+pub mod builder;
+pub mod encoding;
+pub mod execute;
+pub mod expression;
+pub mod hint;
+pub mod lower;
+pub mod ops;
+pub mod plan;
+pub mod program;
+pub mod relation;
+pub mod root;
+pub mod shape;
+pub mod table;
+pub mod tensor;
