@@ -2,3 +2,7 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 extern crate alloc;
+
+pub mod basis;
+pub mod msm;
+pub mod point;
