@@ -4,5 +4,7 @@
 extern crate alloc;
 
 pub mod basis;
+pub mod batch_affine;
+pub mod glv;
 pub mod msm;
 pub mod point;
