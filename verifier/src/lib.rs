@@ -2,3 +2,9 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 extern crate alloc;
+
+pub mod basis;
+pub mod batch_affine;
+pub mod glv;
+pub mod msm;
+pub mod point;
