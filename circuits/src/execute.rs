@@ -123,7 +123,11 @@ pub fn execute(program: &Program, inputs: &[Tensor]) -> Result<Trace, ExecuteErr
         let (wire, sums) = reader.operation(operation);
         for (sum, values) in operation.sums.iter().zip(&sums) {
             if let Some(&value) = values.iter().find(|&&value| !sum.bounds.contains(value)) {
-                return Err(ExecuteError::SumBounds { operation: number, name: operation.name.clone(), value });
+                return Err(ExecuteError::SumBounds {
+                    operation: number,
+                    name: operation.name.clone(),
+                    value,
+                });
             }
         }
         wires.push(Tensor { shape: operation.shape.clone(), values: wire });
@@ -190,7 +194,8 @@ impl Reader<'_> {
                         for (&axis, &index) in axes.iter().zip(&place) {
                             point[axis] = index;
                         }
-                        let product: i64 = term.factors.iter().map(|access| self.read(access, &point)).product();
+                        let product: i64 =
+                            term.factors.iter().map(|access| self.read(access, &point)).product();
                         total += term.coefficient * product;
                     }
                 }

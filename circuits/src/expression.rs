@@ -161,15 +161,15 @@ impl Expression {
     pub fn is_valid(&self, count: usize) -> bool {
         match self {
             Expression::Sum(index) => *index < count,
-            Expression::Divide { divisor, of } => {
-                (2..=MAX_DIVISOR).contains(divisor) && of.is_valid(count)
-            }
+            Expression::Divide { divisor, of } => (2..=MAX_DIVISOR).contains(divisor) && of.is_valid(count),
             Expression::Clamp { bounds, of } => {
                 let within = bounds.lo >= i32::MIN.into() && bounds.hi <= i32::MAX.into();
                 within && bounds.lo <= bounds.hi && of.is_valid(count)
             }
             Expression::Table { first, values, of } => {
-                (1..=MAX_TABLE).contains(&values.len()) && first.unsigned_abs() < 1 << 40 && of.is_valid(count)
+                (1..=MAX_TABLE).contains(&values.len())
+                    && first.unsigned_abs() < 1 << 40
+                    && of.is_valid(count)
             }
             Expression::Max(a, b) => a.is_valid(count) && b.is_valid(count),
         }

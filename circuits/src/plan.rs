@@ -7,7 +7,7 @@
 
 use crate::lower::{Choices, Coverage, LowerError, lower};
 use crate::program::Program;
-use crate::relation::{Group, Kind, System, TensorSpec};
+use crate::relation::{Group, Kind, Schedule, System, TensorSpec};
 use crate::shape::{Shape, log_size};
 use alloc::vec::Vec;
 
@@ -175,30 +175,10 @@ impl Cost {
         cost.table_rows = system.tables.iter().map(|spec| spec.table.rows()).sum();
         let leaves = cost.padded_leaves + cost.table_rows;
         cost.log_tree = log_size(leaves);
-        let readings = system.readings();
-        let claims = system.claims(&readings);
-        let mut factors = 0;
-        for claim in &claims {
-            for term in &system.einsums[claim.einsum].terms {
-                cost.einsum_rounds = cost.einsum_rounds.max(term.rounds());
-                factors += term.factors.iter().filter(|f| !system.is_public(f.tensor)).count();
-            }
-        }
-        let tree_rounds = cost.log_tree * cost.log_tree.saturating_sub(1) / 2;
-        let degree = system.einsum_degree(&claims);
-        let sent = readings.iter().filter(|reading| !system.is_public(reading.tensor)).count()
-            + system.equalities.iter().filter(|e| !system.is_public(e.stated)).count();
+        let schedule = Schedule::new(system);
+        cost.einsum_rounds = schedule.rounds;
         cost.row_bytes = 32 * cost.rows;
-        cost.proof_bytes = 32
-            * (cost.rows
-                + 4 * cost.log_tree
-                + 2 * tree_rounds
-                + sent
-                + degree * cost.einsum_rounds
-                + factors
-                + 2 * layout.log_row
-                + 2 * layout.rounds
-                + (1 << (layout.log_row - layout.rounds)));
+        cost.proof_bytes = ProofShape::new(system, &schedule).bytes();
         let points = 2 * layout.rounds as u64 * (1 << layout.log_row) / 2;
         cost.prover_ns = LEAF_NS * leaves as u64
             + CELL_NS * cost.committed_cells as u64
@@ -213,29 +193,123 @@ impl Cost {
     }
 }
 
-/// Plans and lowers: the system of the cheapest choices.
+/// How many of each thing a proof holds: fixed by the plan, read from no proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct ProofShape {
+    /// Rows of wires.
+    pub wires: usize,
+    /// Rows of hints and multiplicities.
+    pub hints: usize,
+    /// Depth of the tree of lookups: layer k has k rounds of two scalars, and four scalars.
+    pub depth: usize,
+    /// Values where the tree ends.
+    pub readings: usize,
+    /// Values of committed tensors at equalities.
+    pub stated: usize,
+    /// Rounds of the batched sumcheck.
+    pub rounds: usize,
+    /// Scalars of each of its messages.
+    pub degree: usize,
+    /// Values in which it ends.
+    pub values: usize,
+    /// Rounds of two scalars of the sumcheck that unifies column points.
+    pub unify: usize,
+    /// Rounds of two points of the last step.
+    pub fold: usize,
+    /// Scalars of the folded row.
+    pub row: usize,
+}
+
+impl ProofShape {
+    /// The shape of a system's proofs.
+    pub fn new(system: &System, schedule: &Schedule) -> ProofShape {
+        let layout = &system.layout;
+        let opened = |count: usize| if schedule.opens { count } else { 0 };
+        ProofShape {
+            wires: layout.rows(Group::Wires),
+            hints: layout.rows(Group::Hints),
+            depth: schedule.depth,
+            readings: schedule.sent_readings,
+            stated: schedule.sent_stated,
+            rounds: schedule.rounds,
+            degree: schedule.degree,
+            values: schedule.values,
+            unify: opened(layout.log_row),
+            fold: opened(layout.rounds),
+            row: opened(1 << (layout.log_row - layout.rounds)),
+        }
+    }
+
+    /// Bytes of a proof: 32 for each scalar and point.
+    pub fn bytes(&self) -> usize {
+        let tree = 4 * self.depth + self.depth * self.depth.saturating_sub(1);
+        let points = self.wires + self.hints + 2 * self.fold;
+        32 * (points
+            + tree
+            + self.readings
+            + self.stated
+            + self.rounds * self.degree
+            + self.values
+            + 2 * self.unify
+            + self.row)
+    }
+}
+
+/// What the planner chose: with the program it determines every system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Forms of lookups.
+    pub choices: Choices,
+    /// log2 of the row length.
+    pub log_row: usize,
+    /// Rounds of the last opening step.
+    pub rounds: usize,
+}
+
+impl Plan {
+    /// The system of the covered operations under this plan; wires lie in the same rows whatever is covered.
+    ///
+    /// # Errors
+    /// Where an operation has no lowering.
+    pub fn system(&self, program: &Program, coverage: &Coverage) -> Result<System, LowerError> {
+        let mut system = lower(program, coverage, self.choices)?;
+        system.layout = Layout::new(&system.tensors, self.log_row, self.rounds);
+        Ok(system)
+    }
+
+    /// The canonical encoding.
+    pub fn encode(&self) -> [u8; 4] {
+        let numbers = [usize::from(self.choices.packed), self.choices.log_clamp, self.log_row, self.rounds];
+        numbers.map(|number| number as u8)
+    }
+}
+
+/// Plans a program: the cheapest choices for a proof of all of its operations.
 ///
 /// # Errors
 /// Where an operation has no lowering.
-pub fn plan(program: &Program, coverage: &Coverage) -> Result<System, LowerError> {
-    let mut best: Option<(u64, System)> = None;
+pub fn plan(program: &Program) -> Result<Plan, LowerError> {
+    let mut best: Option<(u64, Plan)> = None;
+    let mut refused = LowerError::NothingToPlan;
     for choices in Choices::candidates() {
-        let mut system = match (lower(program, coverage, choices), &best) {
-            (Ok(system), _) => system,
-            (Err(_), Some(_)) => continue,
-            (Err(error), None) => return Err(error),
+        let mut system = match lower(program, &Coverage::All, choices) {
+            Ok(system) => system,
+            Err(error) => {
+                refused = error;
+                continue;
+            }
         };
         for log_row in ROW_LOGS {
             for rounds in 0..=log_row.saturating_sub(4).min(6) {
                 system.layout = Layout::new(&system.tensors, log_row, rounds);
                 let score = Cost::of(&system).score();
                 if best.as_ref().is_none_or(|(least, _)| score < *least) {
-                    best = Some((score, system.clone()));
+                    best = Some((score, Plan { choices, log_row, rounds }));
                 }
             }
         }
     }
-    best.map(|(_, system)| system).ok_or(LowerError::NothingToPlan)
+    best.map(|(_, plan)| plan).ok_or(refused)
 }
 
 #[cfg(test)]
@@ -251,7 +325,8 @@ mod tests {
 
     #[test]
     fn live_rows_are_those_with_a_true_cell() {
-        for sizes in [vec![3, 5, 7], vec![16, 10, 10], vec![120], vec![1, 28, 28], vec![5], vec![2, 1, 9, 3]] {
+        for sizes in [vec![3, 5, 7], vec![16, 10, 10], vec![120], vec![1, 28, 28], vec![5], vec![2, 1, 9, 3]]
+        {
             let shape = Shape::new(sizes).unwrap();
             for log_row in 0..=shape.variables() {
                 assert_eq!(live_rows(&shape, log_row), by_enumeration(&shape, log_row));

@@ -190,9 +190,8 @@ impl Operation {
     /// Number of multiplications of factors: output cells times the reduce cells of each term.
     pub fn multiply_accumulates(&self) -> u64 {
         let sizes = self.loop_sizes();
-        let term = |term: &Term| -> u64 {
-            self.reduce_axes(term).iter().map(|&axis| sizes[axis] as u64).product()
-        };
+        let term =
+            |term: &Term| -> u64 { self.reduce_axes(term).iter().map(|&axis| sizes[axis] as u64).product() };
         let reduced: u64 = self.sums.iter().flat_map(|sum| &sum.terms).map(term).sum();
         reduced * self.shape.cells() as u64
     }
@@ -473,7 +472,8 @@ impl Program {
             if matches!(access.source, Source::Operation(i) if i >= number) {
                 return Err("it reads a wire that is not written before it");
             }
-            let (shape, bounds) = self.source(access.source).ok_or("it reads a tensor that does not exist")?;
+            let (shape, bounds) =
+                self.source(access.source).ok_or("it reads a tensor that does not exist")?;
             if access.index.len() != shape.rank() {
                 return Err("an access has not one index for each axis");
             }

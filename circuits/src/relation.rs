@@ -13,6 +13,7 @@ use crate::plan::Layout;
 use crate::shape::{Shape, log_size};
 use crate::table::Table;
 use crate::tensor::Bounds;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -363,11 +364,7 @@ impl System {
     pub fn blocks(&self) -> Vec<Block> {
         let lookups = self.lookups.iter().enumerate();
         let mut blocks: Vec<Block> = lookups
-            .map(|(i, lookup)| Block {
-                kind: BlockKind::Lookup(i),
-                variables: lookup.variables(),
-                offset: 0,
-            })
+            .map(|(i, lookup)| Block { kind: BlockKind::Lookup(i), variables: lookup.variables(), offset: 0 })
             .collect();
         blocks.extend(self.tables.iter().enumerate().map(|(i, spec)| Block {
             kind: BlockKind::Table(i),
@@ -383,56 +380,118 @@ impl System {
         blocks
     }
 
-    /// What the verifier needs where the tree ends: each tensor's value at its suffix, once per tensor and
-    /// point, in the order of the blocks.
-    pub fn readings(&self) -> Vec<Reading> {
-        let mut readings: Vec<Reading> = Vec::new();
-        let mut add = |reading: Reading| {
-            if !readings.contains(&reading) {
-                readings.push(reading);
-            }
-        };
-        for block in self.blocks() {
-            match block.kind {
-                BlockKind::Lookup(i) => {
-                    let lookup = &self.lookups[i];
-                    for (_, tensor, view) in lookup.columns.iter().flat_map(|column| &column.terms) {
-                        add(Reading { tensor: *tensor, view: view.clone(), axes: lookup.axes.clone() });
-                    }
-                }
-                BlockKind::Table(i) => {
-                    let axes = alloc::vec![self.tables[i].table.rows()];
-                    let tensor = self.tables[i].multiplicity;
-                    add(Reading { tensor, view: View::identity(&axes), axes });
-                }
-            }
-        }
-        readings
-    }
-
-    /// The claims of the batched sumcheck: virtual tensors at readings, then at equalities.
-    pub fn claims(&self, readings: &[Reading]) -> Vec<EinsumClaim> {
-        let at_readings = readings.iter().enumerate().filter_map(|(i, reading)| {
-            let einsum = self.definition(reading.tensor)?;
-            Some(EinsumClaim { einsum, origin: Origin::Reading(i) })
-        });
-        let at_equalities = self.equalities.iter().enumerate().filter_map(|(i, equality)| {
-            let einsum = self.definition(equality.defined)?;
-            Some(EinsumClaim { einsum, origin: Origin::Equality(i) })
-        });
-        at_readings.chain(at_equalities).collect()
-    }
-
-    /// The largest degree of the batched sumcheck's messages.
-    pub fn einsum_degree(&self, claims: &[EinsumClaim]) -> usize {
-        let terms = claims.iter().flat_map(|claim| &self.einsums[claim.einsum].terms);
-        terms.flat_map(|term| term.summed.iter().map(|&axis| term.degree(axis))).max().unwrap_or(0)
-    }
-
     /// Multiply-accumulates of the prover's passes over tensors: a measure of the batched sumcheck's cost.
     pub fn multiply_accumulates(&self) -> u64 {
         let terms = self.einsums.iter().flat_map(|einsum| &einsum.terms);
         let factors = terms.flat_map(|term| &term.factors);
         factors.map(|factor| 2 * self.tensors[factor.tensor].shape.padded_cells() as u64).sum()
+    }
+}
+
+/// The order of everything that a proof of a system holds: counts and places, nothing of the trace.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedule {
+    /// The blocks of the tree.
+    pub blocks: Vec<Block>,
+    /// log2 of the tree's leaves; 0 where there is no lookup.
+    pub depth: usize,
+    /// What the verifier needs where the tree ends: each tensor's value at its suffix, once per tensor and
+    /// point, in the order of the blocks.
+    pub readings: Vec<Reading>,
+    /// For each lookup, column and term: the number of its reading.
+    pub lookups: Vec<Vec<Vec<usize>>>,
+    /// For each table: the reading of its multiplicities.
+    pub multiplicities: Vec<usize>,
+    /// The claims of the batched sumcheck: virtual tensors at readings, then at equalities.
+    pub claims: Vec<EinsumClaim>,
+    /// Rounds of the batched sumcheck.
+    pub rounds: usize,
+    /// The largest degree of its messages.
+    pub degree: usize,
+    /// Number of values of committed tensors in which it ends.
+    pub values: usize,
+    /// Number of readings whose value the proof holds: those that are not public.
+    pub sent_readings: usize,
+    /// Number of equalities with a committed tensor.
+    pub sent_stated: usize,
+    /// True where a claim on a committed tensor arises, so that there is something to open.
+    pub opens: bool,
+}
+
+impl Schedule {
+    /// The schedule of a system.
+    pub fn new(system: &System) -> Schedule {
+        let blocks = system.blocks();
+        let leaves: usize = blocks.iter().map(|block| 1usize << block.variables).sum();
+        let mut schedule = Schedule {
+            depth: log_size(leaves),
+            readings: Vec::new(),
+            lookups: alloc::vec![Vec::new(); system.lookups.len()],
+            multiplicities: alloc::vec![0; system.tables.len()],
+            claims: Vec::new(),
+            rounds: 0,
+            degree: 0,
+            values: 0,
+            sent_readings: 0,
+            sent_stated: 0,
+            opens: false,
+            blocks,
+        };
+        let mut numbers: BTreeMap<Reading, usize> = BTreeMap::new();
+        let mut add = |readings: &mut Vec<Reading>, reading: Reading| {
+            *numbers.entry(reading).or_insert_with_key(|reading| {
+                readings.push(reading.clone());
+                readings.len() - 1
+            })
+        };
+        for block in &schedule.blocks {
+            match block.kind {
+                BlockKind::Lookup(i) => {
+                    let lookup = &system.lookups[i];
+                    let mut read = |(_, tensor, view): &(i64, TensorId, View)| {
+                        let reading =
+                            Reading { tensor: *tensor, view: view.clone(), axes: lookup.axes.clone() };
+                        add(&mut schedule.readings, reading)
+                    };
+                    schedule.lookups[i] = lookup
+                        .columns
+                        .iter()
+                        .map(|column| column.terms.iter().map(&mut read).collect())
+                        .collect();
+                }
+                BlockKind::Table(i) => {
+                    let axes = alloc::vec![system.tables[i].table.rows()];
+                    let tensor = system.tables[i].multiplicity;
+                    let reading = Reading { tensor, view: View::identity(&axes), axes };
+                    schedule.multiplicities[i] = add(&mut schedule.readings, reading);
+                }
+            }
+        }
+        schedule.claim(system);
+        schedule
+    }
+
+    fn claim(&mut self, system: &System) {
+        let mut claims = Vec::new();
+        for (i, reading) in self.readings.iter().enumerate() {
+            if let Some(einsum) = system.definition(reading.tensor) {
+                claims.push(EinsumClaim { einsum, origin: Origin::Reading(i) });
+            }
+        }
+        for (i, equality) in system.equalities.iter().enumerate() {
+            if let Some(einsum) = system.definition(equality.defined) {
+                claims.push(EinsumClaim { einsum, origin: Origin::Equality(i) });
+            }
+        }
+        for term in claims.iter().flat_map(|claim| &system.einsums[claim.einsum].terms) {
+            self.rounds = self.rounds.max(term.rounds());
+            self.degree = term.summed.iter().map(|&axis| term.degree(axis)).fold(self.degree, usize::max);
+            self.values += term.factors.iter().filter(|factor| !system.is_public(factor.tensor)).count();
+        }
+        self.claims = claims;
+        self.sent_readings = self.readings.iter().filter(|r| !system.is_public(r.tensor)).count();
+        self.sent_stated = system.equalities.iter().filter(|e| !system.is_public(e.stated)).count();
+        self.opens = self.values + self.sent_stated > 0
+            || self.readings.iter().any(|r| matches!(system.tensors[r.tensor].kind, Kind::Committed(_)));
     }
 }

@@ -1,10 +1,28 @@
 //! How it is checked: the verifier of Assay's succinct proofs.
+//!
+//! [`verify::verify`] is a pure function of a [`key::VerifyingKey`], a [`statement::Statement`] and a
+//! [`proof::Proof`]. It allocates nothing on an unchecked length and has no panic on any input. The prover's
+//! side of each protocol stands in `assay-prover` under the same file name.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 extern crate alloc;
 
 pub mod basis;
 pub mod batch_affine;
 pub mod glv;
+pub mod indicator;
+pub mod key;
+pub mod lookup;
 pub mod msm;
+pub mod multilinear;
+pub mod opening;
 pub mod point;
+pub mod proof;
+pub mod rejection;
+pub mod statement;
+pub mod sumcheck;
+pub mod transcript;
+pub mod verify;
+
+pub use point::F;

@@ -132,7 +132,10 @@ impl Lowering<'_> {
         let mut expanded = alloc::vec![EinsumTerm {
             axes: sizes.clone(),
             coefficient: term.coefficient,
-            factors: extra.iter().map(|(tensor, view)| Factor { tensor: *tensor, view: view.clone() }).collect(),
+            factors: extra
+                .iter()
+                .map(|(tensor, view)| Factor { tensor: *tensor, view: view.clone() })
+                .collect(),
             indicators: Vec::new(),
             summed: Vec::new(),
             equal: Vec::new(),
@@ -254,4 +257,3 @@ impl Lowering<'_> {
         axes
     }
 }
-

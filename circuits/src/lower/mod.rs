@@ -10,7 +10,8 @@ use crate::hint::Hint;
 use crate::plan::Layout;
 use crate::program::{Class, Operation, Program, Source, Visibility};
 use crate::relation::{
-    Column, Einsum, Equality, Group, Kind, Lookup, Public, System, TableSpec, TensorId, TensorSpec, Values, View,
+    Column, Einsum, Equality, Group, Kind, Lookup, Public, System, TableSpec, TensorId, TensorSpec, Values,
+    View,
 };
 use crate::shape::Shape;
 use crate::table::{MAX_LOG_ROWS, Table};
@@ -102,6 +103,9 @@ const MAX_CELLS: u64 = 1 << 36;
 /// Where an operation has no lowering under these choices.
 pub fn lower(program: &Program, coverage: &Coverage, choices: Choices) -> Result<System, LowerError> {
     let mut lowering = Lowering::new(program, choices);
+    if *coverage != Coverage::Constants {
+        lowering.inputs_and_wires();
+    }
     for (number, operation) in program.operations.iter().enumerate() {
         if coverage.contains(number) {
             lowering.operation(number, operation).map_err(|reason| LowerError::Operation {
@@ -146,17 +150,22 @@ impl<'a> Lowering<'a> {
             wires: Vec::new(),
             tables: Vec::new(),
         };
+        for i in 0..program.constants.len() {
+            let tensors = lowering.constant(i);
+            lowering.constants.push(tensors);
+        }
+        lowering
+    }
+
+    fn inputs_and_wires(&mut self) {
+        let program = self.program;
         for (i, input) in program.inputs.iter().enumerate() {
             let kind = match input.visibility {
                 Visibility::Public => Kind::Public(Public::Input(i)),
                 Visibility::Committed => Kind::Committed(Group::Input(i)),
             };
-            let id = lowering.tensor(input.shape.clone(), input.bounds, kind, Values::Input(i));
-            lowering.inputs.push(id);
-        }
-        for i in 0..program.constants.len() {
-            let tensors = lowering.constant(i);
-            lowering.constants.push(tensors);
+            let id = self.tensor(input.shape.clone(), input.bounds, kind, Values::Input(i));
+            self.inputs.push(id);
         }
         for (i, operation) in program.operations.iter().enumerate() {
             let kind = match program.output_of(i) {
@@ -166,10 +175,9 @@ impl<'a> Lowering<'a> {
                     Visibility::Committed => Kind::Committed(Group::Output(o)),
                 },
             };
-            let id = lowering.tensor(operation.shape.clone(), operation.bounds(), kind, Values::Wire(i));
-            lowering.wires.push(id);
+            let id = self.tensor(operation.shape.clone(), operation.bounds(), kind, Values::Wire(i));
+            self.wires.push(id);
         }
-        lowering
     }
 
     fn tensor(&mut self, shape: Shape, bounds: Bounds, kind: Kind, values: Values) -> TensorId {
@@ -256,10 +264,12 @@ impl<'a> Lowering<'a> {
         let kind = Kind::Virtual { operation: number, sum: 0 };
         let values = Values::Sum { operation: number, sum: 0 };
         let greatest = self.tensor(operation.shape.clone(), bounds, kind, values);
-        let term = self.einsum_term(operation, &operation.sums[0].terms[0], &[(selected, View::identity(&sizes))]);
+        let term =
+            self.einsum_term(operation, &operation.sums[0].terms[0], &[(selected, View::identity(&sizes))]);
         let [term] = <[_; 1]>::try_from(term?).map_err(|_| "it compares a constant")?;
         self.system.einsums.push(Einsum { output: greatest, terms: alloc::vec![term] });
-        let element = access::view(access, &self.tensor_sizes(access.source), &sizes).ok_or("it reads no view")?;
+        let element =
+            access::view(access, &self.tensor_sizes(access.source), &sizes).ok_or("it reads no view")?;
         let [(weight, tensor)] =
             <[_; 1]>::try_from(self.source(access.source)).map_err(|_| "it compares a constant")?;
         let column = Column {

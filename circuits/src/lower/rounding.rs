@@ -35,11 +35,7 @@ fn symmetric_table(t: usize, function: impl Fn(i64) -> i64) -> Table {
 impl Column {
     /// One tensor, read whole.
     fn tensor(tensor: TensorId, shape: &Shape) -> Column {
-        Column {
-            terms: alloc::vec![(1, tensor, View::identity(shape.sizes()))],
-            constant: 0,
-            divisor: 1,
-        }
+        Column { terms: alloc::vec![(1, tensor, View::identity(shape.sizes()))], constant: 0, divisor: 1 }
     }
 
     /// `self + factor * other`, under the divisor of `self`; `other` has divisor 1.
@@ -109,8 +105,7 @@ impl Lowering<'_> {
         if t >= MAX_LOG_ROWS {
             return Err("the elements that it compares are wider than a table");
         }
-        let (left, right) =
-            (self.sum_column(number, operation, a)?, self.sum_column(number, operation, b)?);
+        let (left, right) = (self.sum_column(number, operation, a)?, self.sum_column(number, operation, b)?);
         let out = Column::tensor(self.wires[number], &operation.shape);
         let columns = alloc::vec![left.plus(-1, &right), out.plus(-1, &right)];
         self.lookup(Some(number), operation.shape.sizes(), symmetric_table(t, |d| d.max(0)), columns);
@@ -228,8 +223,7 @@ impl Lowering<'_> {
         let out = Column::tensor(self.wires[number], &operation.shape);
         let coarse = symmetric_table(t, |h| h.clamp(-1, 1));
         self.lookup(Some(number), axes, coarse, alloc::vec![high, side.clone()]);
-        let values: Vec<i32> =
-            (base..-base).map(|x| operation.expression.after_division(x) as i32).collect();
+        let values: Vec<i32> = (base..-base).map(|x| operation.expression.after_division(x) as i32).collect();
         self.lookup(Some(number), axes, Table::Window { values }, alloc::vec![side, low, out]);
         Ok(())
     }
