@@ -5,6 +5,7 @@ extern crate alloc;
 
 pub mod basis;
 pub mod batch_affine;
+pub mod buckets;
 pub mod glv;
 pub mod msm;
 pub mod point;
