@@ -1,10 +1,25 @@
-//! Row commitments: `<row, G>` for many rows of small integers over one basis.
+//! Row commitments: `<row, G> = sum_i row[i] G_i` for many rows of small integers over one basis.
+//!
+//! This is where a proof's time goes, so nothing here is of full width. An entry is written in signed digits of `c` bits,
+//! `|d| <= 2^(c-1)`; an activation mostly is one digit, and a zero digit costs nothing. A row is then a few *digit rows*
+//! (one per digit position in use), each is summed on its own, and Horner's rule joins them, `c` doublings each. There
+//! are two ways to sum a digit row of `n` digits that are not zero:
+//!
+//! | method | additions per digit row | set-up | pays for |
+//! | --- | --- | --- | --- |
+//! | table of `d G_i` | `n` | `2^(c-1) L` | many rows |
+//! | buckets ([`assay_verifier::buckets`]) | `n + 2^(c-1)` | none | long rows |
+//!
+//! Method and `c` are those with the fewest additions, counted from a histogram of the entries' sizes. All additions are
+//! affine, and rows share inversions ([`assay_verifier::batch_affine`]). A table is made for a block of columns at a time,
+//! small enough for the second-level cache, used for all rows and dropped. Points are group elements in their unique
+//! affine form, so that the result depends neither on the method nor on the number of threads.
 
 use ark_ec::{AffineRepr, CurveGroup};
-use assay_verifier::{
-    basis,
-    point::{F, G1Affine},
-};
+use assay_verifier::basis;
+use assay_verifier::batch_affine::{Batch, Run, sum_runs};
+use assay_verifier::buckets::{bucket_sums, sort_by_digit, weighted_sums};
+use assay_verifier::point::{G1Affine, G1Projective};
 use rayon::prelude::*;
 
 /// A prefix of the transparent reference string, for rows up to its length.
@@ -30,19 +45,13 @@ impl Basis {
 
 /// An integer that a row may hold.
 pub trait Entry: Copy + Sync {
-    /// The value; magnitudes below `2^63` are legal.
+    /// The entry's value.
     fn value(self) -> i64;
 }
 
-impl Entry for i32 {
+impl<T: Copy + Sync + Into<i64>> Entry for T {
     fn value(self) -> i64 {
-        i64::from(self)
-    }
-}
-
-impl Entry for i64 {
-    fn value(self) -> i64 {
-        self
+        self.into()
     }
 }
 
@@ -51,14 +60,332 @@ impl Entry for i64 {
 /// # Panics
 /// If a row is longer than the basis.
 pub fn commit_rows<E: Entry>(basis: &Basis, rows: &[&[E]]) -> Vec<G1Affine> {
-    rows.par_iter()
-        .map(|row| {
-            assert!(row.len() <= basis.points.len(), "a row is longer than the basis");
-            row.iter()
-                .zip(&basis.points)
-                .map(|(entry, point)| *point * F::from(entry.value()))
-                .sum::<ark_bn254::G1Projective>()
-                .into_affine()
-        })
-        .collect()
+    let columns = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+    assert!(columns <= basis.points.len(), "a row of {columns} entries is longer than the basis");
+    let plan = Plan::cheapest(rows, columns);
+    plan.commit(&basis.points[..columns], rows)
+}
+
+/// How digit rows are summed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    Table,
+    Buckets,
+}
+
+/// What [`commit_rows`] decides before it starts.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    method: Method,
+    /// Bits of a digit.
+    width: u32,
+}
+
+/// One digit position of one row.
+#[derive(Clone, Copy, Debug)]
+struct DigitRow {
+    row: usize,
+    position: u32,
+}
+
+impl Plan {
+    fn cheapest<E: Entry>(rows: &[&[E]], columns: usize) -> Self {
+        let sizes = histogram(rows);
+        let rows_by_size = rows.iter().fold([0; 65], |mut count, row| {
+            count[bits(largest(row))] += 1;
+            count
+        });
+        let digits = |counts: &[usize; 65], width: u32| -> usize {
+            counts.iter().enumerate().skip(1).map(|(bits, n)| n * (bits + 1).div_ceil(width as usize)).sum()
+        };
+        let tables = (1..=9).map(|width| {
+            let cost = digits(&sizes, width) + (columns << (width - 1));
+            (cost, Self { method: Method::Table, width })
+        });
+        let buckets = (4..=12).map(|width| {
+            let cost = digits(&sizes, width) + digits(&rows_by_size, width) * ((1 << (width - 1)) + 20);
+            (cost, Self { method: Method::Buckets, width })
+        });
+        tables
+            .chain(buckets)
+            .min_by_key(|(cost, _)| *cost)
+            .map_or(Self { method: Method::Table, width: 8 }, |(_, p)| p)
+    }
+
+    fn commit<E: Entry>(self, points: &[G1Affine], rows: &[&[E]]) -> Vec<G1Affine> {
+        let digit_rows: Vec<DigitRow> = rows
+            .iter()
+            .enumerate()
+            .flat_map(|(row, entries)| {
+                (0..self.positions(largest(entries)) as u32).map(move |position| DigitRow { row, position })
+            })
+            .collect();
+        let sums = match self.method {
+            Method::Table => self.by_table(points, rows, &digit_rows),
+            Method::Buckets => self.by_buckets(points, rows, &digit_rows),
+        };
+        self.join(&digit_rows, &sums, rows.len())
+    }
+
+    /// Digits that an entry of this magnitude has.
+    fn positions(self, mut magnitude: u64) -> usize {
+        let mut count = 0;
+        while magnitude > 0 {
+            magnitude = self.cut(magnitude).1;
+            count += 1;
+        }
+        count
+    }
+
+    /// The lowest digit of a magnitude, and what is left above it.
+    fn cut(self, magnitude: u64) -> (i32, u64) {
+        let low = magnitude & ((1 << self.width) - 1);
+        let carry = u64::from(low > 1 << (self.width - 1));
+        (low as i32 - ((carry as i32) << self.width), (magnitude >> self.width) + carry)
+    }
+
+    fn digit<E: Entry>(self, entry: E, position: u32) -> i32 {
+        let value = entry.value();
+        let mut rest = value.unsigned_abs();
+        for _ in 0..position {
+            rest = self.cut(rest).1;
+        }
+        let digit = self.cut(rest).0;
+        if value < 0 { -digit } else { digit }
+    }
+
+    fn by_table<E: Entry>(
+        self,
+        points: &[G1Affine],
+        rows: &[&[E]],
+        digit_rows: &[DigitRow],
+    ) -> Vec<G1Affine> {
+        /// Multiples in a table: a megabyte of points.
+        const TABLE: usize = 1 << 14;
+        /// Points gathered before they are summed.
+        const GATHERED: usize = 1 << 12;
+        let block_len = (TABLE >> (self.width - 1)).max(1);
+        let rows_per_task = (GATHERED / block_len.min(points.len()).max(1)).max(1);
+        let mut sums = vec![G1Affine::identity(); digit_rows.len()];
+        for (number, block) in points.chunks(block_len).enumerate() {
+            let table = self.table(block);
+            let columns = number * block_len..(number + 1) * block_len;
+            let tasks = sums.par_chunks_mut(rows_per_task).zip(digit_rows.par_chunks(rows_per_task));
+            tasks.for_each_init(Buffers::default, |buffers, (sums, digit_rows)| {
+                buffers.clear();
+                for (digit_row, sum) in digit_rows.iter().zip(sums.iter()) {
+                    let row = rows[digit_row.row];
+                    let entries = &row[columns.start.min(row.len())..columns.end.min(row.len())];
+                    let start = buffers.points.len();
+                    buffers.points.push(*sum);
+                    for (column, entry) in entries.iter().enumerate() {
+                        let digit = self.digit(*entry, digit_row.position);
+                        if digit != 0 {
+                            let multiple =
+                                table[(column << (self.width - 1)) + digit.unsigned_abs() as usize - 1];
+                            buffers.points.push(if digit < 0 { -multiple } else { multiple });
+                        }
+                    }
+                    buffers.runs.push(Run { start, len: buffers.points.len() - start });
+                }
+                buffers.sum();
+                bucket_sums(&buffers.points, &buffers.runs).zip(sums).for_each(|(from, to)| *to = from);
+            });
+        }
+        sums
+    }
+
+    /// The multiples `1 .. 2^(c-1)` of each point, point by point.
+    fn table(self, points: &[G1Affine]) -> Vec<G1Affine> {
+        const POINTS_PER_TASK: usize = 8;
+        let multiples = 1usize << (self.width - 1);
+        let mut table = vec![G1Affine::identity(); points.len() * multiples];
+        let tasks = table.par_chunks_mut(POINTS_PER_TASK * multiples).zip(points.par_chunks(POINTS_PER_TASK));
+        tasks.for_each_init(Batch::default, |batch, (table, points)| {
+            table.iter_mut().step_by(multiples).zip(points).for_each(|(first, point)| *first = *point);
+            let mut known = 1;
+            while known < multiples {
+                for start in (0..table.len()).step_by(multiples) {
+                    let largest = table[start + known - 1];
+                    table.copy_within(start..start + known, start + known);
+                    (start + known..start + 2 * known).for_each(|place| batch.push(place, largest));
+                }
+                batch.apply(table);
+                known *= 2;
+            }
+        });
+        table
+    }
+
+    fn by_buckets<E: Entry>(
+        self,
+        points: &[G1Affine],
+        rows: &[&[E]],
+        digit_rows: &[DigitRow],
+    ) -> Vec<G1Affine> {
+        const ROWS_PER_TASK: usize = 8;
+        let size = 1 << (self.width - 1);
+        let tasks = digit_rows
+            .par_chunks(ROWS_PER_TASK.min(digit_rows.len().div_ceil(rayon::current_num_threads()).max(1)));
+        let sums: Vec<Vec<G1Affine>> = tasks
+            .map_init(Buffers::default, |buffers, digit_rows| {
+                let mut buckets = Vec::with_capacity(digit_rows.len() * size);
+                for digit_row in digit_rows {
+                    buffers.clear();
+                    let digits =
+                        rows[digit_row.row].iter().map(|entry| self.digit(*entry, digit_row.position));
+                    sort_by_digit(points.iter().zip(digits), size, &mut buffers.points, &mut buffers.runs);
+                    buffers.sum();
+                    buckets.extend(bucket_sums(&buffers.points, &buffers.runs));
+                }
+                G1Projective::normalize_batch(&weighted_sums(&buckets, size))
+            })
+            .collect();
+        sums.concat()
+    }
+
+    /// Horner's rule over the digit rows of each row.
+    fn join(self, digit_rows: &[DigitRow], sums: &[G1Affine], rows: usize) -> Vec<G1Affine> {
+        let mut joined = vec![G1Affine::identity(); rows];
+        let mut batch = Batch::default();
+        let highest = digit_rows.iter().map(|digit_row| digit_row.position).max().unwrap_or(0);
+        for position in (0..=highest).rev() {
+            for _ in 0..self.width {
+                let doubled = joined.iter().enumerate().filter(|(_, point)| !point.is_zero());
+                doubled.for_each(|(row, point)| batch.push(row, *point));
+                batch.apply(&mut joined);
+            }
+            let added = digit_rows.iter().zip(sums).filter(|(digit_row, _)| digit_row.position == position);
+            added.for_each(|(digit_row, sum)| batch.push(digit_row.row, *sum));
+            batch.apply(&mut joined);
+        }
+        joined
+    }
+}
+
+/// What a task works on; kept from one task to the next.
+#[derive(Default)]
+struct Buffers {
+    points: Vec<G1Affine>,
+    runs: Vec<Run>,
+    batch: Batch,
+}
+
+impl Buffers {
+    fn clear(&mut self) {
+        self.points.clear();
+        self.runs.clear();
+    }
+
+    fn sum(&mut self) {
+        sum_runs(&mut self.points, &mut self.runs, &mut self.batch);
+    }
+}
+
+/// How many entries have a magnitude of 0, 1, .. 64 bits.
+fn histogram<E: Entry>(rows: &[&[E]]) -> [usize; 65] {
+    rows.iter().flat_map(|row| row.iter()).fold([0; 65], |mut count, entry| {
+        count[bits(entry.value().unsigned_abs())] += 1;
+        count
+    })
+}
+
+fn bits(magnitude: u64) -> usize {
+    (u64::BITS - magnitude.leading_zeros()) as usize
+}
+
+fn largest<E: Entry>(row: &[E]) -> u64 {
+    row.iter().map(|entry| entry.value().unsigned_abs()).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use assay_verifier::point::F;
+    use proptest::prelude::*;
+
+    fn naive<E: Entry>(basis: &Basis, row: &[E]) -> G1Affine {
+        let terms = row.iter().zip(basis.points()).map(|(entry, point)| *point * F::from(entry.value()));
+        terms.sum::<G1Projective>().into_affine()
+    }
+
+    fn any_entry() -> impl Strategy<Value = i64> {
+        prop_oneof![
+            4 => Just(0),
+            8 => -128i64..128,
+            1 => -(1i64 << 20)..1 << 20,
+            1 => prop_oneof![Just(i64::MIN), Just(i64::MAX), Just(128), Just(-128), Just(255), any::<i64>()],
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn every_plan_commits_as_the_naive_sum(
+            rows in prop::collection::vec(prop::collection::vec(any_entry(), 0..40), 0..12),
+            width in 1u32..=12,
+        ) {
+            let basis = Basis::new(40);
+            let rows: Vec<&[i64]> = rows.iter().map(Vec::as_slice).collect();
+            let expected: Vec<G1Affine> = rows.iter().map(|row| naive(&basis, row)).collect();
+            for method in [Method::Table, Method::Buckets] {
+                prop_assert_eq!(&Plan { method, width }.commit(basis.points(), &rows), &expected);
+            }
+            prop_assert_eq!(commit_rows(&basis, &rows), expected);
+        }
+    }
+
+    fn ramp(rows: i32, columns: i32) -> Vec<Vec<i32>> {
+        (0..rows).map(|r| (0..columns).map(|c| (r * 31 + c * 17) % 255 - 100).collect()).collect()
+    }
+
+    #[test]
+    fn rows_longer_than_a_table_block_commit_as_the_naive_sum() {
+        let rows = ramp(3, 300);
+        let rows: Vec<&[i32]> = rows.iter().map(Vec::as_slice).collect();
+        let basis = Basis::new(300);
+        let plan = Plan { method: Method::Table, width: 8 };
+        assert_eq!(plan.commit(basis.points(), &rows), commit_rows(&basis, &rows));
+        assert_eq!(plan.commit(basis.points(), &rows)[2], naive(&basis, rows[2]));
+    }
+
+    #[test]
+    fn equal_basis_points_and_cancelling_entries_are_legal() {
+        let point = basis::point(0);
+        let plan = Plan { method: Method::Table, width: 4 };
+        let rows: [&[i32]; 3] = [&[3, -3, 0, 0], &[1, 1, 1, 1], &[0, 0, 0, 0]];
+        let expected = [G1Affine::identity(), (point * F::from(4)).into_affine(), G1Affine::identity()];
+        assert_eq!(plan.commit(&[point; 4], &rows), expected);
+    }
+
+    #[test]
+    fn the_number_of_threads_does_not_matter() {
+        let rows = ramp(50, 64);
+        let rows: Vec<&[i32]> = rows.iter().map(Vec::as_slice).collect();
+        let basis = Basis::new(64);
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| commit_rows(&basis, &rows))
+        };
+        assert_eq!(on(1), on(3));
+    }
+
+    #[test]
+    fn many_short_rows_take_a_table_and_few_long_ones_buckets() {
+        let short = ramp(300, 128);
+        let long = ramp(10, 4096);
+        let plan = |rows: &[Vec<i32>]| {
+            let rows: Vec<&[i32]> = rows.iter().map(Vec::as_slice).collect();
+            Plan::cheapest(&rows, rows[0].len()).method
+        };
+        assert_eq!(plan(&short), Method::Table);
+        assert_eq!(plan(&long), Method::Buckets);
+    }
+
+    #[test]
+    #[should_panic(expected = "longer than the basis")]
+    fn a_row_longer_than_the_basis_is_refused() {
+        commit_rows(&Basis::new(2), &[&[1i32, 2, 3][..]]);
+    }
 }

@@ -76,3 +76,48 @@ fn hash_to_curve(label: &str, i: u64) -> G1Affine {
         counter = counter.wrapping_add(1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::point::encode;
+
+    #[test]
+    fn the_shipped_points_are_the_computed_ones() {
+        assert_eq!(SHIPPED_POINTS.len(), SHIPPED * 2 * ENCODED);
+        let computed: Vec<G1Affine> = (0..SHIPPED as u64).map(point).collect();
+        assert_eq!(shipped(SHIPPED), computed);
+        assert_eq!(shipped(SHIPPED + 1).len(), SHIPPED);
+    }
+
+    #[test]
+    fn points_beyond_the_shipped_ones_are_computed() {
+        let points = basis(SHIPPED + 2);
+        assert_eq!(points[..SHIPPED], shipped(SHIPPED));
+        assert_eq!(points[SHIPPED..], [point(SHIPPED as u64), point(SHIPPED as u64 + 1)]);
+    }
+
+    #[test]
+    fn the_points_are_on_the_curve_and_differ() {
+        let mut points = basis(SHIPPED);
+        points.push(inner_product_point());
+        assert!(points.iter().all(|point| point.is_on_curve() && *point != G1Affine::identity()));
+        let distinct: alloc::collections::BTreeSet<_> = points.iter().map(|point| encode(point)).collect();
+        assert_eq!(distinct.len(), points.len());
+    }
+
+    #[test]
+    fn the_basis_is_the_golden_one() {
+        let mut hasher = blake3::Hasher::new();
+        basis(SHIPPED).iter().for_each(|point| _ = hasher.update(&encode(point)));
+        assert_eq!(
+            hasher.finalize().to_hex().as_str(),
+            "05a5b0a1c4e47a9f430e9badb1691e83921103338bf9dd2ba4f2d9bf8e39aae6"
+        );
+        let extra = blake3::Hash::from_bytes(encode(&inner_product_point()));
+        assert_eq!(
+            extra.to_hex().as_str(),
+            "6a8659d5380c7a442388ea8ff61b2144c969591dfbcfe8c04efe6cfc1a06d981"
+        );
+    }
+}

@@ -10,6 +10,7 @@ extern crate alloc;
 
 pub mod basis;
 pub mod batch_affine;
+pub mod buckets;
 pub mod glv;
 pub mod indicator;
 pub mod key;

@@ -6,7 +6,7 @@
 //! 2. A scalar is written in `w` signed digits of `c` bits, `|d| <= 2^(c-1)`: half the buckets.
 //! 3. In each window the points are sorted by digit; bucket `d` is the sum of the points with digit `d`, less those with
 //!    `-d`. All buckets of several windows are summed together, affine, with shared inversions ([`crate::batch_affine`]).
-//! 4. The window's value `sum_d d B_d` comes from running sums, which are affine and shared too ([`weighted_sums`]).
+//! 4. The window's value `sum_d d B_d` comes from running sums, which are affine and shared too ([`crate::buckets`]).
 //! 5. The windows are joined by Horner's rule, `c` doublings each.
 //!
 //! About `w (2 n + 2^(c-1))` additions, `c` chosen to make that least.
@@ -17,7 +17,8 @@
 //! assert_eq!(msm(&points, &[F::from(3), -F::from(1)]), points[0] * F::from(3) - points[1]);
 //! ```
 
-use crate::batch_affine::{Batch, Run, sum_runs};
+use crate::batch_affine::{Batch, sum_runs};
+use crate::buckets::{bucket_sums, sort_by_digit, weighted_sums};
 use crate::glv;
 use crate::point::{F, G1Affine, G1Projective, is_identity};
 use alloc::{vec, vec::Vec};
@@ -106,88 +107,14 @@ impl Windows {
             sorted.clear();
             runs.clear();
             for window in digits.chunks(terms.len().max(1)) {
-                self.sort(terms, window, &mut sorted, &mut runs);
+                let signed = terms.iter().zip(window).map(|((point, _), digit)| (point, *digit));
+                sort_by_digit(signed, self.buckets(), &mut sorted, &mut runs);
             }
             sum_runs(&mut sorted, &mut runs, &mut batch);
-            buckets.extend(runs.iter().map(|run| match run.len {
-                0 => G1Affine::identity(),
-                _ => sorted.get(run.start).copied().unwrap_or_default(),
-            }));
+            buckets.extend(bucket_sums(&sorted, &runs));
         }
         buckets
     }
-
-    /// Appends one window's signed points sorted by digit, and one run per bucket.
-    fn sort(&self, terms: &[Term], digits: &[i32], sorted: &mut Vec<G1Affine>, runs: &mut Vec<Run>) {
-        let first = runs.len();
-        runs.resize(first + self.buckets(), Run { start: 0, len: 0 });
-        let Some(runs) = runs.get_mut(first..) else { return };
-        let bucket = |digit: i32| (digit.unsigned_abs() as usize).wrapping_sub(1);
-        for digit in digits {
-            if let Some(run) = runs.get_mut(bucket(*digit)) {
-                run.len += 1;
-            }
-        }
-        let mut start = sorted.len();
-        for run in runs.iter_mut() {
-            run.start = start;
-            start += run.len;
-            run.len = 0;
-        }
-        sorted.resize(start, G1Affine::identity());
-        for ((point, _), digit) in terms.iter().zip(digits) {
-            let Some(run) = runs.get_mut(bucket(*digit)) else { continue };
-            if let Some(place) = sorted.get_mut(run.start + run.len) {
-                *place = if *digit < 0 { -*point } else { *point };
-            }
-            run.len += 1;
-        }
-    }
-}
-
-/// For each group of `size` consecutive buckets `B_1 .. B_size` the sum of `d B_d`.
-///
-/// Running sums from the top: `R = B_size + .. + B_d` is added to the total for each `d`. A group is cut into lanes of at
-/// most 16 buckets whose running sums step together, all lanes of all groups in one batch. A lane that starts after
-/// bucket `o` lacks `o R`; as `o` is 16 times the lane's number, that is a running sum over the lanes.
-pub fn weighted_sums(buckets: &[G1Affine], size: usize) -> Vec<G1Projective> {
-    const LOG_LANE: usize = 4;
-    let lane_len = size.clamp(1, 1 << LOG_LANE);
-    let lanes: Vec<&[G1Affine]> =
-        buckets.chunks(size.max(1)).flat_map(|group| group.chunks(lane_len)).collect();
-    // Place 2 k holds the running sum of lane k, place 2 k + 1 its total.
-    let mut sums = vec![G1Affine::identity(); 2 * lanes.len()];
-    let mut batch = Batch::default();
-    for step in (0..=lane_len).rev() {
-        for (k, lane) in lanes.iter().enumerate() {
-            if let (true, Some(running)) = (step < lane_len, sums.get(2 * k)) {
-                batch.push(2 * k + 1, *running);
-            }
-            if let Some(bucket) = step.checked_sub(1).and_then(|d| lane.get(d)) {
-                batch.push(2 * k, *bucket);
-            }
-        }
-        batch.apply(&mut sums);
-    }
-    let lanes_per_group = size.div_ceil(lane_len).max(1);
-    sums.chunks(2 * lanes_per_group)
-        .map(|group| {
-            let (lanes, _) = group.as_chunks::<2>();
-            let (mut offsets, mut running, mut totals) =
-                (G1Projective::zero(), G1Projective::zero(), G1Projective::zero());
-            for (number, [lane_running, total]) in lanes.iter().enumerate().rev() {
-                totals += total;
-                if number > 0 {
-                    running += lane_running;
-                    offsets += running;
-                }
-            }
-            for _ in 0..LOG_LANE {
-                offsets.double_in_place();
-            }
-            offsets + totals
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -196,6 +123,9 @@ mod tests {
     use crate::basis;
     use ark_ff::{Field, PrimeField};
     use proptest::prelude::*;
+
+    /// A bit more than `glv::split` produces.
+    const LIMIT: i128 = 7 << 124;
 
     fn naive(points: &[G1Affine], scalars: &[F]) -> G1Projective {
         points.iter().zip(scalars).map(|(point, scalar)| *point * scalar).sum()
@@ -232,22 +162,12 @@ mod tests {
         }
 
         #[test]
-        fn digits_recompose(scalar in -(1i128 << 126) * 2 + 1..=i128::MAX, width in 3usize..=14) {
+        fn digits_recompose(scalar in -LIMIT..LIMIT, width in 3usize..=14) {
             let windows = Windows { width, count: HALF_SCALAR_BITS.div_ceil(width) };
             let digits: Vec<i32> = windows.digits(scalar).collect();
             prop_assert!(digits.iter().all(|d| d.unsigned_abs() as usize <= windows.buckets()));
             let value = digits.iter().rev().fold(F::ZERO, |v, d| v * F::from(1u64 << width) + F::from(*d));
             prop_assert_eq!(value, F::from(scalar));
-        }
-
-        #[test]
-        fn weighted_sums_are_the_naive_ones(size in 1usize..70, groups in 0usize..4) {
-            let buckets = basis::basis(size * groups);
-            let expected: Vec<G1Projective> = buckets
-                .chunks(size)
-                .map(|group| group.iter().zip(1u64..).map(|(point, d)| *point * F::from(d)).sum())
-                .collect();
-            prop_assert_eq!(weighted_sums(&buckets, size), expected);
         }
     }
 

@@ -206,3 +206,112 @@ fn from_bytes(bytes: &[u8; ENCODED]) -> BigInt<4> {
     limbs.iter_mut().zip(words).for_each(|(limb, word)| *limb = u64::from_le_bytes(*word));
     BigInt::new(limbs)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::basis;
+    use proptest::prelude::*;
+
+    fn with_top_bits(point: &G1Affine, bits: u8) -> [u8; ENCODED] {
+        let mut bytes = encode(point);
+        bytes[ENCODED - 1] = bytes[ENCODED - 1] & 0x3f | bits;
+        bytes
+    }
+
+    #[test]
+    fn points_and_their_negatives_survive_the_round_trip() {
+        for point in basis::basis(50).into_iter().flat_map(|point| [point, -point]) {
+            assert_eq!(decode(&encode(&point)), Ok(point));
+        }
+    }
+
+    #[test]
+    fn the_generator_has_its_known_encoding() {
+        let mut bytes = [0; ENCODED];
+        bytes[0] = 1;
+        let generator = decode(&bytes).unwrap();
+        assert_eq!((generator.x, generator.y), (Fq::ONE, MontFp!("2")));
+        bytes[ENCODED - 1] = GREATER;
+        assert_eq!(decode(&bytes), Ok(-generator));
+    }
+
+    #[test]
+    fn the_identity_has_one_encoding() {
+        let identity = G1Affine::identity();
+        let bytes = encode(&identity);
+        assert_eq!(bytes[ENCODED - 1], IDENTITY);
+        assert_eq!(decode(&bytes), Ok(identity));
+        for i in 0..256 {
+            let mut changed = bytes;
+            changed[i / 8] ^= 1 << (i % 8);
+            assert_ne!(decode(&changed), Ok(identity));
+        }
+        assert_eq!(decode(&[0; ENCODED]), Err(PointError::NotOnCurve));
+        assert_eq!(decode(&with_top_bits(&identity, GREATER | IDENTITY)), Err(PointError::BadFlags));
+        assert_eq!(decode(&with_top_bits(&basis::point(0), IDENTITY)), Err(PointError::BadFlags));
+        assert_eq!(decode(&with_top_bits(&basis::point(0), GREATER | IDENTITY)), Err(PointError::BadFlags));
+    }
+
+    #[test]
+    fn an_unreduced_x_is_refused() {
+        let mut x = BigInt::new([1, 0, 0, 0]);
+        x.add_with_carry(&Fq::MODULUS);
+        assert_eq!(decode(&to_bytes(x)), Err(PointError::NotCanonical));
+        assert_eq!(decode(&to_bytes(Fq::MODULUS)), Err(PointError::NotCanonical));
+    }
+
+    #[test]
+    fn an_x_beside_the_curve_is_refused() {
+        let refused = (0u8..=255)
+            .map(|low| {
+                let mut bytes = [0; ENCODED];
+                bytes[0] = low;
+                decode(&bytes)
+            })
+            .filter(|result| *result == Err(PointError::NotOnCurve))
+            .count();
+        assert!((90..166).contains(&refused));
+    }
+
+    #[test]
+    fn a_list_is_refused_for_any_of_its_points() {
+        let mut encodings: Vec<_> = basis::basis(11).iter().map(encode).collect();
+        assert_eq!(decode_all(&encodings), Ok(basis::basis(11)));
+        for i in 0..encodings.len() {
+            let good = core::mem::replace(&mut encodings[i], [0; ENCODED]);
+            assert_eq!(decode_all(&encodings), Err(PointError::NotOnCurve));
+            encodings[i] = good;
+        }
+    }
+
+    #[test]
+    fn an_unreduced_scalar_is_refused() {
+        assert_eq!(decode_scalar(&to_bytes(F::MODULUS)), Err(ScalarError));
+        assert_eq!(decode_scalar(&[255; ENCODED]), Err(ScalarError));
+        assert_eq!(decode_scalar(&encode_scalar(&-F::ONE)), Ok(-F::ONE));
+    }
+
+    proptest! {
+        #[test]
+        fn what_decodes_encodes_to_the_same_bytes(bytes: [u8; ENCODED]) {
+            if let Ok(point) = decode(&bytes) {
+                prop_assert!(point.is_on_curve());
+                prop_assert_eq!(encode(&point), bytes);
+            }
+            if let Ok(scalar) = decode_scalar(&bytes) {
+                prop_assert_eq!(encode_scalar(&scalar), bytes);
+            }
+        }
+
+        #[test]
+        fn roots_are_those_of_arkworks(bytes: [u8; ENCODED]) {
+            let square = Fq::from_le_bytes_mod_order(&bytes);
+            let [root] = root_candidates([square]);
+            match square.sqrt() {
+                Some(expected) => prop_assert!(root == expected || root == -expected),
+                None => prop_assert_ne!(root.square(), square),
+            }
+        }
+    }
+}
