@@ -233,17 +233,28 @@ impl Data {
 pub enum TensorError {
     #[error("shape {shape:?} has {expected} elements, but there are {found}")]
     Length { shape: Vec<usize>, expected: usize, found: usize },
-    #[error("the number of elements of shape {shape:?} overflows")]
+    #[error("shape {shape:?} has too many elements or dimensions")]
     Overflow { shape: Vec<usize> },
     #[error("expected elements of type {expected}, found {found}")]
     DType { expected: String, found: DType },
 }
 
-/// Number of elements of a shape, if it fits `usize` (with room for 8 bytes an element).
+/// Most dimensions that a tensor may have.
+pub const MAX_RANK: usize = 32;
+
+/// Number of elements of a shape. A shape is refused if it has more than [`MAX_RANK`] dimensions, or if the product
+/// of its dimensions, leaving out zeros, overflows; so every product over some of its dimensions is safe.
 pub fn element_count(shape: &[usize]) -> Result<usize, TensorError> {
-    let overflow = || TensorError::Overflow { shape: shape.to_vec() };
-    let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).ok_or_else(overflow)?;
-    if count > isize::MAX as usize / 8 { Err(overflow()) } else { Ok(count) }
+    spread_count(shape)?;
+    Ok(shape.iter().product())
+}
+
+/// The product of a shape's dimensions, leaving out zeros, if 8 bytes for each can be addressed.
+pub(super) fn spread_count(shape: &[usize]) -> Result<usize, TensorError> {
+    let overflow = || TensorError::Overflow { shape: shape[..shape.len().min(MAX_RANK)].to_vec() };
+    let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d.max(1))).ok_or_else(overflow)?;
+    let fits = count <= isize::MAX as usize / 8 && shape.len() <= MAX_RANK;
+    if fits { Ok(count) } else { Err(overflow()) }
 }
 
 /// A shape and its elements in row-major order. A scalar has the empty shape.
