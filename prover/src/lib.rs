@@ -1,4 +1,14 @@
-//! How it is made: import, execution, commitment, proving.
+//! How it is made: import of ONNX, quantisation, exact execution, commitment, proving.
 
 pub mod commitment;
+pub mod error;
+pub mod files;
+pub mod lookup;
 pub mod msm;
+pub mod multilinear;
+pub mod onnx;
+pub mod opening;
+pub mod prove;
+pub mod sumcheck;
+pub mod table;
+pub mod witness;

@@ -164,10 +164,7 @@ impl VerifyingKey {
 
     /// What a transcript absorbs of the key: the digest, then the rows of a committed model.
     pub fn message(&self) -> Vec<u8> {
-        let mut w = Writer::new();
-        w.bytes(&self.digest);
-        w.list(&self.rows, |w, row| w.bytes(&point::encode(row)));
-        w.finish()
+        key_message(&self.digest, &self.rows)
     }
 
     /// The canonical encoding.
@@ -212,6 +209,14 @@ impl VerifyingKey {
         let ranges = Proof::decode(proof, &shape).map_err(KeyError::Ranges)?;
         Self::committed(program, rows, ranges)
     }
+}
+
+/// [`VerifyingKey::message`] from its parts.
+pub fn key_message(digest: &[u8; 32], rows: &[G1Affine]) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.bytes(digest);
+    w.list(rows, |w, row| w.bytes(&point::encode(row)));
+    w.finish()
 }
 
 /// BLAKE3 of program root, plan and reference string: what a proof absorbs as the program's digest.

@@ -82,7 +82,8 @@ pub struct Opened {
 
 /// Phases 0 to 2: absorbs everything that is fixed before the first challenge, and draws beta and alpha.
 pub fn absorb_commitments<T: Transcript>(
-    key: &VerifyingKey,
+    key_message: &[u8],
+    program: &Program,
     argument: &Argument,
     statement: &Statement,
     wires: &[ark_bn254::G1Affine],
@@ -90,9 +91,9 @@ pub fn absorb_commitments<T: Transcript>(
     transcript: &mut T,
 ) -> Opened {
     let layout = &argument.system.layout;
-    transcript.absorb(b"key", &key.message());
+    transcript.absorb(b"key", key_message);
     transcript.absorb(b"coverage", &argument.coverage_message());
-    transcript.absorb(b"statement", &statement.digest_message(key.program(), layout));
+    transcript.absorb(b"statement", &statement.digest_message(program, layout));
     transcript.absorb_points(b"wires", wires);
     transcript.absorb_points(b"hints", hints);
     let beta = transcript.challenge(b"beta");
@@ -113,8 +114,15 @@ pub fn verify_with<T: Transcript>(
     }
     let public = PublicTensors { program: key.program(), statement };
     let transcript = &mut transcript;
-    let Opened { beta, alpha } =
-        absorb_commitments(key, argument, statement, &proof.wires, &proof.hints, transcript);
+    let Opened { beta, alpha } = absorb_commitments(
+        &key.message(),
+        key.program(),
+        argument,
+        statement,
+        &proof.wires,
+        &proof.hints,
+        transcript,
+    );
 
     // Phase 3: lookups.
     let mut claims = Vec::new();

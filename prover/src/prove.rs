@@ -1,0 +1,286 @@
+//! Proving: the phases of a proof, in the order of the transcript. The verifier's side is
+//! [`assay_verifier::verify`].
+
+use crate::commitment::{Basis, commit_rows};
+use crate::error::ProveError;
+use crate::lookup;
+use crate::opening::{self, Folded, Rows};
+use crate::sumcheck::{self, BatchedTerm};
+use crate::witness::Witness;
+use ark_bn254::G1Affine;
+use assay_circuits::execute::Trace;
+use assay_circuits::lower::Coverage;
+use assay_circuits::plan::{Plan, plan};
+use assay_circuits::program::{Program, Visibility};
+use assay_circuits::relation::{Group, Kind, Origin};
+use assay_circuits::shape::log_size;
+use assay_circuits::tensor::Tensor;
+use assay_verifier::F;
+use assay_verifier::key::{Argument, VerifyingKey, key_message, program_digest};
+use assay_verifier::lookup::suffix;
+use assay_verifier::multilinear::evaluate;
+use assay_verifier::opening::powers;
+use assay_verifier::proof::{Proof, TreeProof};
+use assay_verifier::statement::{Statement, Value};
+use assay_verifier::sumcheck::{axis_points, split_point, view_point};
+use assay_verifier::transcript::Transcript;
+use assay_verifier::verify::{Opened, absorb_commitments, tau_variables, transcript};
+use rayon::prelude::*;
+
+/// A program made ready for proving: its verifying key, its plan, and the basis of its rows.
+pub struct Prover {
+    program: Program,
+    key: VerifyingKey,
+    key_rows: Vec<Vec<i64>>,
+    basis: Basis,
+}
+
+impl Prover {
+    /// Prepares a program: plans it, and for a committed model commits its constants and proves their ranges.
+    ///
+    /// # Errors
+    /// Where the program is not well formed or has no lowering.
+    pub fn new(program: Program) -> Result<Self, ProveError> {
+        if !program.committed_model {
+            let key = VerifyingKey::public(program.clone())?;
+            let basis = Basis::new(1 << key.plan().log_row);
+            return Ok(Prover { program, key, key_rows: Vec::new(), basis });
+        }
+        let plan = plan(&program)?;
+        let basis = Basis::new(1 << plan.log_row);
+        let (key, key_rows) = commit_model(&program, &plan, &basis)?;
+        Ok(Prover { program, key, key_rows, basis })
+    }
+
+    /// The verifying key.
+    pub fn key(&self) -> &VerifyingKey {
+        &self.key
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Proves all operations of a trace.
+    ///
+    /// # Errors
+    /// Where the trace is not one of the program.
+    pub fn prove(&self, trace: &Trace) -> Result<(Statement, Proof), ProveError> {
+        self.prove_argument(self.key.argument(), trace)
+    }
+
+    /// Proves the operations that an argument of this key covers.
+    ///
+    /// # Errors
+    /// Where the trace is not one of the program.
+    pub fn prove_argument(
+        &self,
+        argument: &Argument,
+        trace: &Trace,
+    ) -> Result<(Statement, Proof), ProveError> {
+        self.prove_with(argument, trace, &mut transcript())
+    }
+
+    /// Proves on a transcript of one's own.
+    ///
+    /// # Errors
+    /// Where the trace is not one of the program.
+    pub fn prove_with<T: Transcript>(
+        &self,
+        argument: &Argument,
+        trace: &Trace,
+        transcript: &mut T,
+    ) -> Result<(Statement, Proof), ProveError> {
+        let message = self.key.message();
+        let job = Job { program: &self.program, argument, basis: &self.basis, key_message: &message };
+        job.prove(&self.key_rows, trace, transcript)
+    }
+}
+
+/// Commits a model's constants and proves their ranges.
+fn commit_model(
+    program: &Program,
+    plan: &Plan,
+    basis: &Basis,
+) -> Result<(VerifyingKey, Vec<Vec<i64>>), ProveError> {
+    let argument = Argument::new(program, plan, Coverage::Constants)?;
+    let empty = Trace { inputs: Vec::new(), wires: Vec::new(), sums: Vec::new() };
+    let key_rows = Witness::new(program, &argument.system, &empty)?.rows(&argument.system, Group::Key);
+    let rows = commit(basis, &key_rows);
+    let message = key_message(&program_digest(program, plan), &rows);
+    let job = Job { program, argument: &argument, basis, key_message: &message };
+    let (_, ranges) = job.prove(&key_rows, &empty, &mut transcript())?;
+    Ok((VerifyingKey::committed(program.clone(), rows, ranges)?, key_rows))
+}
+
+fn commit(basis: &Basis, rows: &[Vec<i64>]) -> Vec<G1Affine> {
+    let rows: Vec<&[i64]> = rows.iter().map(Vec::as_slice).collect();
+    commit_rows(basis, &rows)
+}
+
+/// What a proof is made from, but the trace.
+struct Job<'a> {
+    program: &'a Program,
+    argument: &'a Argument,
+    basis: &'a Basis,
+    key_message: &'a [u8],
+}
+
+/// Claims on committed tensors, in the verifier's order.
+#[derive(Default)]
+struct Claims {
+    folds: Vec<Folded>,
+    values: Vec<F>,
+}
+
+impl Job<'_> {
+    fn prove<T: Transcript>(
+        &self,
+        key_rows: &[Vec<i64>],
+        trace: &Trace,
+        transcript: &mut T,
+    ) -> Result<(Statement, Proof), ProveError> {
+        let Argument { system, schedule, .. } = self.argument;
+        let layout = &system.layout;
+        // Phase 1: witness and commitments.
+        let witness = Witness::new(self.program, system, trace)?;
+        let mut rows = Rows::new();
+        let mut commitments = std::collections::BTreeMap::new();
+        for (group, _) in &layout.groups {
+            if *group == Group::Key {
+                rows.insert(*group, key_rows.to_vec());
+                continue;
+            }
+            let of_group = witness.rows(system, *group);
+            commitments.insert(*group, commit(self.basis, &of_group));
+            rows.insert(*group, of_group);
+        }
+        let mut committed = |group| commitments.remove(&group).unwrap_or_default();
+        let statement = match self.argument.coverage {
+            Coverage::Constants => Statement::default(),
+            _ => state(self.program, trace, &mut committed),
+        };
+        let (wires, hints) = (committed(Group::Wires), committed(Group::Hints));
+        // Phase 2: challenges of the lookups.
+        let Opened { beta, alpha } = absorb_commitments(
+            self.key_message,
+            self.program,
+            self.argument,
+            &statement,
+            &wires,
+            &hints,
+            transcript,
+        );
+        // Phase 3: lookups.
+        let mut claims = Claims::default();
+        let fold = |tensor: usize, point: &[F]| {
+            Folded::new(system, &rows, tensor, point).ok_or(ProveError::Internal("a claim is not on rows"))
+        };
+        let mut tree = TreeProof::default();
+        let mut sent_readings = Vec::with_capacity(schedule.sent_readings);
+        let mut points = Vec::with_capacity(schedule.readings.len());
+        if schedule.depth > 0 {
+            let (proof, end) = lookup::prove(system, schedule, &witness, alpha, beta, transcript);
+            tree = proof;
+            for reading in &schedule.readings {
+                let variables = reading.axes.iter().map(|&size| log_size(size)).sum();
+                let axes = split_point(&reading.axes, suffix(&end.point, variables));
+                points.push(view_point(&reading.view, &axes));
+            }
+            let evaluated: Vec<(F, Option<Folded>)> = schedule
+                .readings
+                .par_iter()
+                .zip(&points)
+                .map(|(reading, point)| match system.tensors[reading.tensor].kind {
+                    Kind::Public(_) => Ok((F::default(), None)),
+                    Kind::Virtual { .. } => {
+                        let shape = &system.tensors[reading.tensor].shape;
+                        Ok((evaluate(shape, witness.tensor(reading.tensor), point), None))
+                    }
+                    Kind::Committed(_) => {
+                        let folded = fold(reading.tensor, point)?;
+                        Ok((folded.value(), Some(folded)))
+                    }
+                })
+                .collect::<Result<_, ProveError>>()?;
+            for ((value, folded), reading) in evaluated.into_iter().zip(&schedule.readings) {
+                if !system.is_public(reading.tensor) {
+                    sent_readings.push(value);
+                }
+                if let Some(folded) = folded {
+                    claims.folds.push(folded);
+                    claims.values.push(value);
+                }
+            }
+            transcript.absorb_scalars(b"readings", &sent_readings);
+        }
+        // Phase 4: equalities and einsums.
+        let tau = transcript.challenges(b"tau", tau_variables(system));
+        let mut stated = Vec::with_capacity(schedule.sent_stated);
+        let mut stated_points = Vec::with_capacity(system.equalities.len());
+        for equality in &system.equalities {
+            let point = suffix(&tau, system.tensors[equality.stated].shape.variables()).to_vec();
+            if !system.is_public(equality.stated) {
+                let folded = fold(equality.stated, &point)?;
+                let value = folded.value();
+                stated.push(value);
+                claims.folds.push(folded);
+                claims.values.push(value);
+            }
+            stated_points.push(point);
+        }
+        transcript.absorb_scalars(b"stated", &stated);
+        let rho = transcript.challenge(b"rho");
+        let weights = powers(rho, schedule.claims.len());
+        let mut terms = Vec::new();
+        for (claim, weight) in schedule.claims.iter().zip(weights) {
+            let point = match claim.origin {
+                Origin::Reading(i) => &points[i],
+                Origin::Equality(i) => &stated_points[i],
+            };
+            let of_claim = &system.einsums[claim.einsum].terms;
+            terms.extend(of_claim.iter().map(|term| BatchedTerm { term, point, weight }));
+        }
+        let (rounds, challenges, term_values) =
+            sumcheck::prove(system, &witness, &terms, schedule.rounds, schedule.degree, transcript);
+        let mut values = Vec::with_capacity(schedule.values);
+        let mut at = Vec::with_capacity(schedule.values);
+        for (batched, of_term) in terms.iter().zip(&term_values) {
+            let axes = axis_points(batched.term, batched.point, &challenges);
+            for (factor, value) in batched.term.factors.iter().zip(of_term) {
+                if !system.is_public(factor.tensor) {
+                    values.push(*value);
+                    at.push((factor.tensor, view_point(&factor.view, &axes)));
+                }
+            }
+        }
+        transcript.absorb_scalars(b"values", &values);
+        let folded: Vec<Folded> =
+            at.par_iter().map(|(tensor, point)| fold(*tensor, point)).collect::<Result<_, _>>()?;
+        claims.folds.extend(folded);
+        claims.values.extend_from_slice(&values);
+        // Phase 5: openings.
+        let opening = match schedule.opens {
+            true => opening::prove(system, &claims.folds, &claims.values, self.basis.points(), transcript),
+            false => Default::default(),
+        };
+        let proof = Proof { wires, hints, tree, readings: sent_readings, stated, rounds, values, opening };
+        Ok((statement, proof))
+    }
+}
+
+/// The statement of a trace.
+fn state(program: &Program, trace: &Trace, committed: &mut impl FnMut(Group) -> Vec<G1Affine>) -> Statement {
+    let mut value = |tensor: &Tensor, visibility, group| match visibility {
+        Visibility::Public => Value::Public(tensor.clone()),
+        Visibility::Committed => Value::Committed(committed(group)),
+    };
+    let inputs = program.inputs.iter().zip(&trace.inputs).enumerate();
+    let inputs =
+        inputs.map(|(i, (input, tensor))| value(tensor, input.visibility, Group::Input(i))).collect();
+    let outputs = program.outputs.iter().zip(trace.outputs(program)).enumerate();
+    let outputs =
+        outputs.map(|(i, (output, tensor))| value(tensor, output.visibility, Group::Output(i))).collect();
+    Statement { inputs, outputs }
+}
