@@ -163,8 +163,18 @@ fn archived_cases(archive: &Path) -> Vec<(String, Result<Case, String>)> {
         .collect()
 }
 
-/// The largest difference between two tensors relative to `max(1, |expected|)`, or how their shapes or types differ.
-pub fn relative_difference(found: &Tensor, expected: &Tensor) -> Result<f32, String> {
+/// How two tensors of the same shape and type differ.
+pub struct Difference {
+    /// The largest difference, relative to `max(1, |expected|)`.
+    pub worst: f32,
+    /// The largest difference.
+    pub worst_absolute: f32,
+    /// Number of elements that differ at all.
+    pub count: usize,
+}
+
+/// How two tensors differ, or how their shapes or types do.
+pub fn difference(found: &Tensor, expected: &Tensor) -> Result<Difference, String> {
     if (found.shape(), found.dtype()) != (expected.shape(), expected.dtype()) {
         return Err(format!(
             "is {} {:?}, should be {} {:?}",
@@ -174,10 +184,15 @@ pub fn relative_difference(found: &Tensor, expected: &Tensor) -> Result<f32, Str
             expected.shape()
         ));
     }
-    let pairs = found.to_f32().into_iter().zip(expected.to_f32());
-    Ok(pairs.fold(0f32, |worst, (a, b)| {
-        let same = a == b || (a.is_nan() && b.is_nan());
-        let difference = if same { 0.0 } else { (a - b).abs() / b.abs().max(1.0) };
-        if difference.is_nan() { f32::INFINITY } else { worst.max(difference) }
-    }))
+    let mut total = Difference { worst: 0.0, worst_absolute: 0.0, count: 0 };
+    for (a, b) in found.to_f32().into_iter().zip(expected.to_f32()) {
+        if a == b || (a.is_nan() && b.is_nan()) {
+            continue;
+        }
+        let distance = if (a - b).is_nan() { f32::INFINITY } else { (a - b).abs() };
+        total.worst_absolute = total.worst_absolute.max(distance);
+        total.worst = total.worst.max(distance / b.abs().max(1.0));
+        total.count += 1;
+    }
+    Ok(total)
 }
