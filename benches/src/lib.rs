@@ -1,1 +1,3 @@
-//! What it costs.
+//! What it costs: networks of any size made by a generator, for benches and for fits of cost against size.
+
+pub mod networks;
