@@ -27,7 +27,9 @@ fn main() {
     println!("prepare {:?}", start.elapsed());
     println!("{:?}", Cost::of(&prover.key().argument().system));
     println!("{:?}", prover.key().plan());
-    for _ in 0..5 {
+    let runs = 20;
+    let mut times = Vec::with_capacity(runs);
+    for _ in 0..runs {
         let start = Instant::now();
         let (statement, proof) = prover.prove(&trace).expect("the trace is honest");
         let proving = start.elapsed();
@@ -35,6 +37,9 @@ fn main() {
         let start = Instant::now();
         let proof = Proof::decode(&bytes, &prover.key().argument().shape).expect("the proof decodes");
         verify(prover.key(), &statement, &proof).expect("the proof verifies");
-        println!("prove {proving:?}, verify {:?}, {} bytes", start.elapsed(), bytes.len());
+        times.push((proving, start.elapsed(), bytes.len()));
     }
+    times.sort();
+    let (proving, verifying, bytes) = times[runs / 2];
+    println!("prove {proving:?}, verify {verifying:?}, {bytes} bytes (median of {runs})");
 }

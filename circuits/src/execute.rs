@@ -151,7 +151,7 @@ impl Reader<'_> {
             Source::Constant(i) => self.constants[i],
             Source::Operation(i) => &self.wires[i].values,
         };
-        let Some((shape, _)) = self.program.source(access.source) else { return 0 };
+        let Some(shape) = self.program.shape(access.source) else { return 0 };
         let mut cell = 0usize;
         for (affine, &size) in access.index.iter().zip(shape.sizes()) {
             let index = affine.at(point);

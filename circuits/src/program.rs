@@ -343,6 +343,15 @@ impl Program {
         }
     }
 
+    /// Shape of a source; `None` where there is no such source.
+    pub fn shape(&self, source: Source) -> Option<&Shape> {
+        match source {
+            Source::Input(i) => self.inputs.get(i).map(|input| &input.shape),
+            Source::Constant(i) => self.constants.get(i).map(|constant| &constant.shape),
+            Source::Operation(i) => self.operations.get(i).map(|op| &op.shape),
+        }
+    }
+
     /// The output that an operation's wire is, if it is one.
     pub fn output_of(&self, operation: usize) -> Option<usize> {
         self.outputs.iter().position(|output| output.operation == operation)

@@ -286,7 +286,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn tensor_sizes(&self, source: Source) -> Vec<usize> {
-        self.program.source(source).map_or_else(Vec::new, |(shape, _)| shape.sizes().to_vec())
+        self.program.shape(source).map_or_else(Vec::new, |shape| shape.sizes().to_vec())
     }
 
     /// The wire equals the sum.
