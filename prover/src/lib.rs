@@ -2,3 +2,5 @@
 
 pub mod files;
 pub mod onnx;
+pub mod compile;
+pub mod quantise;
