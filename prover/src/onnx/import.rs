@@ -3,7 +3,7 @@
 //! The steps: check that the bytes are a protobuf message, decode it, pin the inputs' dimensions, read
 //! initializers and nodes, then walk the nodes once. The walk evaluates every node: what depends on constants alone,
 //! or on shapes, is folded into a constant; the rest runs on zeros, which gives every value its type and shape.
-//! Last, [`super::simplify`] drops what does nothing.
+//! Last, `simplify` drops what does nothing.
 //!
 //! Any bytes give a graph or an error, never a panic, and [`Limits`] bound the memory and the work.
 

@@ -168,30 +168,32 @@ impl WindowGeometry {
 
     /// For each kernel position, for each output position, the flat input position that is read; `None` is padding.
     pub fn taps(&self) -> Vec<Option<u32>> {
-        self.walk(|_, at| at)
+        let strides = strides_of(&self.input);
+        self.walk(Some(0u32), |at, d, reach| {
+            let inside = reach.checked_sub(self.pads_begin[d]).filter(|&i| i < self.input[d])?;
+            Some(at? + (inside * strides[d]) as u32)
+        })
     }
 
     /// As [`Self::taps`], whether the place lies in the input or in padding that the model asks for.
     pub fn counted(&self) -> Vec<bool> {
-        self.walk(|padded, _| padded)
+        self.walk(true, |counted, d, reach| {
+            counted && reach < self.input[d] + self.pads_begin[d] + self.pads_end[d]
+        })
     }
 
-    fn walk<T>(&self, place: impl Fn(bool, Option<u32>) -> T) -> Vec<T> {
-        let strides = strides_of(&self.input);
-        let kernels = positions(&self.kernel);
-        let outputs = positions(&self.output);
-        let mut places = Vec::with_capacity(kernels.len() * outputs.len());
-        for k in &kernels {
-            for o in &outputs {
-                let (mut padded, mut at) = (true, Some(0u32));
-                for d in 0..self.input.len() {
-                    let reach = o[d] * self.strides[d] + k[d] * self.dilations[d];
-                    padded &= reach < self.input[d] + self.pads_begin[d] + self.pads_end[d];
-                    let inside = reach.checked_sub(self.pads_begin[d]).filter(|&i| i < self.input[d]);
-                    at = at.zip(inside).map(|(flat, i)| flat + (i * strides[d]) as u32);
-                }
-                places.push(place(padded, at));
+    /// Folds the dimensions of every place: `step` takes what came of the dimensions before, the dimension, and the
+    /// position in it, counted from the beginning of the padding.
+    fn walk<T: Copy>(&self, start: T, step: impl Fn(T, usize, usize) -> T) -> Vec<T> {
+        let mut places = Vec::with_capacity(self.kernel_len() * self.output_len());
+        for k in positions(&self.kernel) {
+            let mut row = vec![start];
+            for (d, &count) in self.output.iter().enumerate() {
+                let reach = |o: usize| o * self.strides[d] + k[d] * self.dilations[d];
+                let step = &step;
+                row = row.iter().flat_map(|&t| (0..count).map(move |o| step(t, d, reach(o)))).collect();
             }
+            places.extend(row);
         }
         places
     }

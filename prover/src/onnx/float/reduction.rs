@@ -1,12 +1,12 @@
 //! Reductions over axes, and the positions of extremes.
 
 use super::super::geometry::{normalize_axes, normalize_axis, offsets, strides_of};
-use super::super::tensor::{DType, Data, Element, Tensor, with_data, with_numbers};
+use super::super::tensor::{DType, Data, Element, Tensor, with_numbers};
 use super::{Call, Kernel, OpError, one};
 
 pub(super) const OPERATORS: &[(&str, Kernel)] = &[
-    ("ArgMax", |call| extreme_position(call, |candidate, best| candidate > best)),
-    ("ArgMin", |call| extreme_position(call, |candidate, best| candidate < best)),
+    ("ArgMax", |call| extreme_position(call, true)),
+    ("ArgMin", |call| extreme_position(call, false)),
     ("ReduceMax", |call| reduce_extreme(call, true)),
     ("ReduceMean", |call| reduce_sum(call, true)),
     ("ReduceMin", |call| reduce_extreme(call, false)),
@@ -98,17 +98,21 @@ fn reduce_extreme(call: &Call, largest: bool) -> Result<Vec<Tensor>, OpError> {
         let empty = if largest { f64::NEG_INFINITY } else { f64::INFINITY };
         return Ok(vec![Tensor::new(shape, vec![empty; firsts.len()])?.cast(x.dtype())]);
     }
-    with_data!(x.data(), v => {
+    with_numbers!(x.data(), v => {
         let better = |a, b| if largest { b > a } else { b < a };
         let extreme = |first: &usize| {
             members[1..].iter().map(|m| v[first + m]).fold(v[*first], |a, b| if better(a, b) { b } else { a })
         };
         one(shape, firsts.iter().map(extreme).collect::<Vec<_>>())
+    }, bool => {
+        let as_numbers = x.cast(DType::U8);
+        let call = Call { inputs: &[Some(&as_numbers), call.optional(1)], ..*call };
+        Ok(reduce_extreme(&call, largest)?.iter().map(|extreme| extreme.cast(DType::Bool)).collect())
     })
 }
 
 /// The position along `axis` of the first best element, or the last with `select_last_index`.
-fn extreme_position(call: &Call, better: fn(f64, f64) -> bool) -> Result<Vec<Tensor>, OpError> {
+fn extreme_position(call: &Call, largest: bool) -> Result<Vec<Tensor>, OpError> {
     let x = call.input(0)?;
     let axis = normalize_axis(call.node.int_or("axis", 0)?, x.rank())?;
     let last = call.node.flag_or("select_last_index", false)?;
@@ -123,11 +127,10 @@ fn extreme_position(call: &Call, better: fn(f64, f64) -> bool) -> Result<Vec<Ten
         });
     }
     with_numbers!(x.data(), v => {
-        let wide: Vec<f64> = v.iter().map(|&x| x as f64).collect();
         let position = |first: &usize| {
             (1..members.len()).fold(0, |best, i| {
-                let (a, b) = (wide[first + members[i]], wide[first + members[best]]);
-                if better(a, b) || (last && a == b) { i } else { best }
+                let (a, b) = (v[first + members[i]], v[first + members[best]]);
+                if (if largest { a > b } else { a < b }) || (last && a == b) { i } else { best }
             }) as i64
         };
         one(shape, i64::wrap(firsts.iter().map(position).collect()))
