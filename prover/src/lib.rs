@@ -14,3 +14,5 @@ pub mod quantise;
 pub mod sumcheck;
 pub mod table;
 pub mod witness;
+
+pub use assay_circuits::execute;
