@@ -467,7 +467,7 @@ impl Accumulator {
             next += digits.len();
         }
         let count = places.len();
-        self.renumber(|axis| places.get(axis).copied().unwrap_or(next + axis.wrapping_sub(count)));
+        self.renumber(|axis| places.get(axis).copied().unwrap_or_else(|| next + axis - count));
         self
     }
 }
