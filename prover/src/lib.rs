@@ -1,1 +1,4 @@
 //! How it is made: import, execution, commitment, proving.
+
+pub mod execute;
+mod kernels;
