@@ -1,11 +1,8 @@
 //! How it is made: import, execution, commitment, proving.
 
-<<<<<<< HEAD
-pub mod files;
-pub mod onnx;
 pub mod compile;
-pub mod quantise;
-=======
 pub mod execute;
+pub mod files;
 mod kernels;
->>>>>>> executor
+pub mod onnx;
+pub mod quantise;

@@ -3,11 +3,12 @@
 
 mod common;
 
-use assay_circuits::execute::Trace;
 use assay_circuits::lower::Coverage;
 use assay_circuits::plan::{Cost, plan};
 use assay_circuits::program::Program;
+use assay_circuits::tensor::Tensor as IntTensor;
 use assay_prover::compile::{CompileOptions, compile, dequantise_output, quantise_input};
+use assay_prover::execute::Executor;
 use assay_prover::onnx::{Graph, Tensor, import, run};
 use assay_prover::quantise::accuracy::first_greatest;
 use common::{Case, shared};
@@ -16,14 +17,14 @@ use std::collections::BTreeMap;
 
 type Sample = BTreeMap<String, Tensor>;
 
-fn execute(program: &Program, sample: &Sample) -> Trace {
+fn execute(executor: &Executor<'_>, program: &Program, sample: &Sample) -> Vec<IntTensor> {
     let inputs: Vec<_> = program
         .inputs
         .iter()
         .enumerate()
         .map(|(i, input)| quantise_input(program, i, &sample[&input.name]))
         .collect();
-    assay_circuits::execute::execute(program, &inputs).unwrap()
+    executor.outputs(&inputs).unwrap()
 }
 
 /// Rows of a batched tensor.
@@ -52,12 +53,12 @@ struct Figures {
 }
 
 fn figures(graph: &Graph, program: &Program, samples: &[Sample], labels: &[u8]) -> Figures {
+    let executor = Executor::new(program).unwrap();
     let one = |(sample, &label): (&Sample, &u8)| {
         let float = run(graph, sample).unwrap();
         let float = first_greatest(&float[&graph.outputs[0]].to_f32());
-        let trace = execute(program, sample);
-        let wire = trace.outputs(program).next().unwrap();
-        let integer = first_greatest(&dequantise_output(program, 0, wire).to_f32());
+        let outputs = execute(&executor, program, sample);
+        let integer = first_greatest(&dequantise_output(program, 0, &outputs[0]).to_f32());
         [float == integer, float == usize::from(label), integer == usize::from(label)].map(u32::from)
     };
     let totals = samples.par_iter().zip(labels).map(one).reduce(|| [0; 3], |a, b| [a[0] + b[0], a[1] + b[1], a[2] + b[2]]);
@@ -107,7 +108,7 @@ fn digit_model(name: &str, normalised: bool, most_bytes: Option<usize>) {
     let compiled = started.elapsed();
     let cost = describe(name, &program, &graph);
     let wanted = std::env::var("ASSAY_DIGITS").ok().and_then(|n| n.parse().ok());
-    let quick = (2_000_000_000 / program.multiply_accumulates().max(1)).clamp(20, 1000) as usize;
+    let quick = (4_000_000_000 / program.multiply_accumulates().max(1)).clamp(20, 1000) as usize;
     let count = wanted.unwrap_or(quick).min(samples.len());
     let first = samples.len() - count;
     let all = figures(&graph, &program, &samples[first..], &labels[first..]);
