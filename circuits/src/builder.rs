@@ -154,6 +154,11 @@ impl View {
             for &digit in axis {
                 let mut places = Vec::new();
                 let mut rest = digit;
+                if digit == 1 && fine.get(next) == Some(&1) {
+                    places.push((next, 1));
+                    parts.push(1);
+                    next += 1;
+                }
                 while rest > 1 {
                     rest /= fine[next];
                     places.push((next, rest as i64));
@@ -467,7 +472,7 @@ impl Accumulator {
             next += digits.len();
         }
         let count = places.len();
-        self.renumber(|axis| places.get(axis).copied().unwrap_or(next + axis.wrapping_sub(count)));
+        self.renumber(|axis| places.get(axis).copied().unwrap_or_else(|| next + axis - count));
         self
     }
 }
@@ -742,14 +747,13 @@ pub fn sum_bounds(program: &Program, outputs: &[usize], reduce: &[usize], terms:
     axes.sort_unstable();
     axes.dedup();
     let points: usize = axes.iter().map(|&axis| sizes[axis]).product();
-    let whole = |ends: Bounds| Bounds { lo: clamp(ends.lo.into()), hi: clamp(ends.hi.into()) };
     if points > MAX_BOUND_POINTS {
         let ends = parts.iter().map(|part| {
             let lo = part.ends.iter().map(|e| e.0).min().unwrap_or(0);
             (lo, part.ends.iter().map(|e| e.1).max().unwrap_or(0))
         });
         let (lo, hi) = ends.fold((0i128, 0i128), |sum, ends| (sum.0 + ends.0, sum.1 + ends.1));
-        return whole(Bounds { lo: clamp(lo), hi: clamp(hi) });
+        return Bounds { lo: clamp(lo), hi: clamp(hi) };
     }
     let mut bounds: Option<(i128, i128)> = None;
     let mut at = alloc::vec![0usize; sizes.len()];

@@ -10,6 +10,8 @@ use crate::builder::{Accumulator, BuildError, Builder, View};
 use crate::expression::Expression;
 use crate::program::Class;
 use crate::tensor::Bounds;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 /// A positive rational: `multiplier / divisor`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +28,7 @@ pub struct Epilogue {
     /// The window that the quotient is clamped to.
     pub window: Bounds,
     /// The value at each place of the window, from its start; the place itself where absent.
-    pub values: Option<alloc::vec::Vec<i32>>,
+    pub values: Option<Vec<i32>>,
 }
 
 impl Epilogue {
@@ -42,7 +44,7 @@ impl Epilogue {
             Some(values) => Expression::Table {
                 first: self.window.lo,
                 values: values.clone(),
-                of: alloc::boxed::Box::new(Expression::quotient(divisor)),
+                of: Box::new(Expression::quotient(divisor)),
             },
         }
     }

@@ -2,14 +2,15 @@
 
 use crate::compile::{dequantise_output, quantise_input};
 use crate::onnx::{Graph, Tensor, run};
-use assay_circuits::execute::{Trace, execute};
+use crate::execute::Executor;
+use assay_circuits::execute::Trace;
 use assay_circuits::expression::Expression;
 use assay_circuits::program::{AccuracyReport, OutputAccuracy, Program};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
-/// Multiply-accumulates that a report spends on the plain executor.
-const WORK: u64 = 400_000_000;
+/// Multiply-accumulates that a report spends.
+const WORK: u64 = 3_000_000_000;
 
 #[derive(Clone, Default)]
 struct Sums {
@@ -27,6 +28,7 @@ struct Sums {
 pub fn report(program: &Program, graph: &Graph, samples: &[BTreeMap<String, Tensor>]) -> AccuracyReport {
     let each = program.multiply_accumulates().max(1);
     let count = samples.len().min(usize::try_from(WORK / each).unwrap_or(usize::MAX).max(2));
+    let Ok(executor) = Executor::new(program) else { return AccuracyReport::default() };
     let one = |sample: &BTreeMap<String, Tensor>| {
         let expected = run(graph, sample).ok()?;
         let inputs: Option<Vec<_>> = program
@@ -35,7 +37,7 @@ pub fn report(program: &Program, graph: &Graph, samples: &[BTreeMap<String, Tens
             .enumerate()
             .map(|(i, input)| Some(quantise_input(program, i, sample.get(&input.name)?)))
             .collect();
-        let trace = execute(program, &inputs?).ok()?;
+        let trace = executor.trace(&inputs?).ok()?;
         let mut sums = Vec::new();
         for (number, output) in program.outputs.iter().enumerate() {
             let wire = trace.wires.get(output.operation)?;

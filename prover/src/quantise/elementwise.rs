@@ -123,6 +123,9 @@ impl Lowering<'_> {
     }
 
     pub(super) fn div(&mut self, node: &Node) -> Result<(), LowerNodeError> {
+        if !self.graph.dtype(&node.inputs[0]).is_some_and(|dtype| dtype.is_float()) {
+            return form("a division of integers");
+        }
         let (Operand::Wire(x), Operand::Constant(divisors, sizes)) = (self.operand(node, 0)?, self.operand(node, 1)?)
         else {
             return form("a division by what is no constant");

@@ -7,7 +7,7 @@ use super::targets::{Target, Targets};
 use crate::onnx::{DType, Graph, Node, OpError, Tensor};
 use assay_circuits::builder::{Accumulator, BuildError, Builder, View};
 use assay_circuits::ops::requantise::{Ratio, requantised};
-use assay_circuits::program::{Affine, Class, ImageInput, Program, Term, Visibility};
+use assay_circuits::program::{Class, ImageInput, Program, Visibility};
 use assay_circuits::tensor::Bounds;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -402,18 +402,6 @@ impl<'g> Lowering<'g> {
             }
         };
         Ok(self.b.output(name, &view, scale, visibility)?)
-    }
-
-    /// A term that reads a constant of values at the given loop axes.
-    pub fn constant_term(
-        &mut self,
-        sizes: &[usize],
-        values: Vec<i64>,
-        axes: &[usize],
-    ) -> Result<Term, LowerNodeError> {
-        let view = self.b.constant_of(sizes, values)?;
-        let index: Vec<Affine> = axes.iter().map(|&axis| Affine::axis(axis)).collect();
-        Ok(Term { coefficient: 1, factors: vec![view.at(&index)] })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rewrites of the float graph before calibration: what can be folded into constants is.
 
-use crate::onnx::{Attribute, Graph, Node, Tensor};
+use crate::onnx::{Graph, Node, Tensor};
 
 /// Folds batch normalisations into the convolution or product before them.
 pub fn prepare(graph: &Graph) -> Graph {
@@ -79,9 +79,4 @@ fn fold(graph: &mut Graph, producer: usize, normalisation: usize) -> Option<()> 
     node.attributes.remove("beta");
     graph.nodes.remove(normalisation);
     Some(())
-}
-
-/// An attribute of integers, for nodes that are made here.
-pub fn integers(values: &[i64]) -> Attribute {
-    Attribute::Ints(values.to_vec())
 }

@@ -4,11 +4,11 @@
 //! ONNX rounds the product with a float half to even; these round a rational half up. The two differ by at
 //! most one, near a half; MatMulInteger and ConvInteger are exact.
 
-use super::chain::{Chain, Step};
+use super::chain::Step;
 use super::linear::windows;
 use super::lowering::{LowerNodeError, Lowering, Parameters, Quantity, form};
 use super::scale::{binary_ratio, nearest_ratio};
-use crate::onnx::{ConvGeometry, DType, Node, Tensor};
+use crate::onnx::{ConvGeometry, Node, Tensor};
 use assay_circuits::builder::{Accumulator, View};
 use assay_circuits::expression::Expression;
 use assay_circuits::ops::add::weighted_sum;
@@ -361,15 +361,5 @@ impl Lowering<'_> {
         let axis = node.int_or("axis", 0)?;
         let axis = crate::onnx::geometry::normalize_axis(axis, views[0].sizes().len())?;
         self.finish_concat(node, &views, axis, target.scale, target.zero)
-    }
-
-    /// True of a chain that nothing follows.
-    pub(super) fn ends(chain: &Chain) -> bool {
-        chain.steps.is_empty() && chain.biases.is_empty()
-    }
-
-    /// The integer type of a value.
-    pub(super) fn integer_type(&self, name: &str) -> Option<DType> {
-        self.graph.dtype(name).filter(|dtype| !dtype.is_float())
     }
 }
