@@ -139,7 +139,8 @@ impl Dice {
     }
 }
 
-fn empty() -> Program {
+/// A program of nothing.
+pub fn empty() -> Program {
     Program {
         precision: Precision::Int8,
         committed_model: false,
