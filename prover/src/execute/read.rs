@@ -26,7 +26,7 @@ pub(super) trait Integer: Copy + Default + Send + Sync + 'static {
 
 impl Integer for i16 {
     fn narrow_to_16(self) -> i16 {
-        self as i16
+        self
     }
     fn narrow(value: i64) -> Self {
         value as i16
@@ -265,10 +265,7 @@ impl Operand {
         for ((affine, first), &step) in access.index.iter().zip(firsts).zip(&steps) {
             base += (affine.constant - first) as isize * step as isize;
             for &(axis, c) in &affine.terms {
-                // An axis of one cell does not move, and its coefficient may be far out of range.
-                if axes[axis] > 1 {
-                    by_axis[axis] += c as isize * step as isize;
-                }
+                by_axis[axis] += c as isize * step as isize;
             }
         }
         Operand { source: access.source, storage, base, strides: by_axis }
