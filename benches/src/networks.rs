@@ -2,8 +2,8 @@
 
 use assay_circuits::expression::Expression;
 use assay_circuits::program::{
-    Access, AccuracyReport, Affine, Class, Constant, Input, Operation, Output, Precision, Program, Source, Sum, Term,
-    Visibility,
+    Access, AccuracyReport, Affine, Class, Constant, Input, Operation, Output, Precision, Program, Source,
+    Sum, Term, Visibility,
 };
 use assay_circuits::shape::Shape;
 use assay_circuits::tensor::{Bounds, Tensor};
@@ -79,14 +79,7 @@ impl Network {
     }
 
     /// `out[o,..] = epilogue(sum over reduce of w[o, reduce] * x[..] + b[o])`.
-    fn fold(
-        &mut self,
-        name: &str,
-        sizes: &[usize],
-        reduce: &[usize],
-        x: Vec<Affine>,
-        shift: Option<u32>,
-    ) {
+    fn fold(&mut self, name: &str, sizes: &[usize], reduce: &[usize], x: Vec<Affine>, shift: Option<u32>) {
         let rank = sizes.len();
         let mut weight_sizes = vec![sizes[0]];
         weight_sizes.extend_from_slice(reduce);
@@ -128,7 +121,8 @@ impl Network {
             let mut sizes = self.sizes.clone();
             sizes[axis] /= 2;
             let side = |i: i64| {
-                let index = (0..3).map(|a| if a == axis { Affine::new(i, &[(a, 2)]) } else { Affine::axis(a) });
+                let index =
+                    (0..3).map(|a| if a == axis { Affine::new(i, &[(a, 2)]) } else { Affine::axis(a) });
                 let factors = vec![Access { source: self.last, index: index.collect() }];
                 Sum { terms: vec![Term { coefficient: 1, factors }], bounds: self.bounds }
             };
@@ -179,7 +173,8 @@ pub fn mlp() -> (Program, Vec<Tensor>) {
 /// A stack of 3 x 3 convolutions over `channels` of `side` x `side`, `layers` deep: about
 /// `2 * channels * side^2 * layers` committed cells.
 pub fn stack(channels: usize, side: usize, layers: usize) -> (Program, Vec<Tensor>) {
-    let network = (0..layers).fold(Network::new(&[channels, side, side], 3), |n, _| n.conv(channels, 3, 1, 9));
+    let network =
+        (0..layers).fold(Network::new(&[channels, side, side], 3), |n, _| n.conv(channels, 3, 1, 9));
     network.dense(10, None).finish()
 }
 

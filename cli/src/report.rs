@@ -130,7 +130,8 @@ pub fn accuracy(report: &AccuracyReport) -> Vec<String> {
     }
     let mut lines =
         vec![format!("accuracy        against the float model, over {} samples", count(report.samples))];
-    let mut rows = vec![["  output", "max error", "mean error", "cosine", "top-1"].map(String::from).to_vec()];
+    let mut rows =
+        vec![["  output", "max error", "mean error", "cosine", "top-1"].map(String::from).to_vec()];
     for output in &report.outputs {
         rows.push(vec![
             format!("  {}", output.name),

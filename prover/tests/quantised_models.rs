@@ -61,14 +61,22 @@ fn figures(graph: &Graph, program: &Program, samples: &[Sample], labels: &[u8]) 
         let integer = first_greatest(&dequantise_output(program, 0, &outputs[0]).to_f32());
         [float == integer, float == usize::from(label), integer == usize::from(label)].map(u32::from)
     };
-    let totals = samples.par_iter().zip(labels).map(one).reduce(|| [0; 3], |a, b| [a[0] + b[0], a[1] + b[1], a[2] + b[2]]);
+    let totals = samples
+        .par_iter()
+        .zip(labels)
+        .map(one)
+        .reduce(|| [0; 3], |a, b| [a[0] + b[0], a[1] + b[1], a[2] + b[2]]);
     let share = |n: u32| f64::from(n) / samples.len() as f64;
     Figures { agreement: share(totals[0]), float_accuracy: share(totals[1]), accuracy: share(totals[2]) }
 }
 
 fn describe(name: &str, program: &Program, graph: &Graph) -> Cost {
-    let cost = Cost::of(&plan(program, &Coverage::All).unwrap());
-    println!("{name}: {} operations, {} MACs, {cost:?}", program.operations.len(), program.multiply_accumulates());
+    let cost = Cost::of(&plan(program).unwrap().system(program, &Coverage::All).unwrap());
+    println!(
+        "{name}: {} operations, {} MACs, {cost:?}",
+        program.operations.len(),
+        program.multiply_accumulates()
+    );
     let divisors: Vec<String> = program
         .operations
         .iter()

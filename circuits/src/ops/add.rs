@@ -22,7 +22,8 @@ pub fn broadcast(
     let mut axes = Vec::new();
     for axis in 0..rank {
         let common = |views: &[View]| {
-            let digits = views.iter().map(|view| view.axes()[axis].clone()).filter(|digits| !digits.is_empty());
+            let digits =
+                views.iter().map(|view| view.axes()[axis].clone()).filter(|digits| !digits.is_empty());
             digits.fold(Some(Vec::new()), |all: Option<Vec<usize>>, own| match all {
                 Some(all) if all.is_empty() => Some(own),
                 Some(all) => align(&all, &own),
@@ -65,7 +66,11 @@ pub fn loop_index(axes: &[Vec<usize>], view: &View) -> Vec<Affine> {
 ///
 /// # Errors
 /// Where a wire that has to be made has too many axes.
-pub fn weighted_sum(b: &mut Builder, name: &str, operands: &[(i64, View)]) -> Result<Accumulator, BuildError> {
+pub fn weighted_sum(
+    b: &mut Builder,
+    name: &str,
+    operands: &[(i64, View)],
+) -> Result<Accumulator, BuildError> {
     let views: Vec<View> = operands.iter().map(|(_, view)| view.clone()).collect();
     let (axes, views) = broadcast(b, name, &views)?;
     let terms = operands.iter().zip(&views).map(|((coefficient, _), view)| Term {

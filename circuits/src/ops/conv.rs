@@ -77,7 +77,11 @@ pub fn convolution(
     let (mut group_digits, mut inner_digits) = (Vec::new(), Vec::new());
     let mut product = 1;
     for &digit in &channel_digits {
-        if product < groups { group_digits.push(digit) } else { inner_digits.push(digit) }
+        if product < groups {
+            group_digits.push(digit)
+        } else {
+            inner_digits.push(digit)
+        }
         product *= digit;
     }
     let filter_digits = axis_digits(filters);

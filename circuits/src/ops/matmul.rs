@@ -62,12 +62,7 @@ pub fn product(b: &mut Builder, name: &str, left: &View, right: &View) -> Result
 }
 
 /// Both operands with the same number of axes, and batch axes of the same digits or of size 1.
-fn aligned_batch(
-    b: &mut Builder,
-    name: &str,
-    left: &View,
-    right: &View,
-) -> Result<(View, View), BuildError> {
+fn aligned_batch(b: &mut Builder, name: &str, left: &View, right: &View) -> Result<(View, View), BuildError> {
     let rank = left.axes().len().max(right.axes().len());
     let (mut left, mut right) = (left.with_rank(rank), right.with_rank(rank));
     for axis in 0..rank - 2 {

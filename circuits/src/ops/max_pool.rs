@@ -65,11 +65,8 @@ fn along(
     // Every third maximum of a strided window costs more than the taps one after another.
     let sequential = stride > 1 && (kernel == 3 || (stride >= kernel && !kernel.is_power_of_two()));
     if sequential && output > 1 {
-        let read = |tap: usize| Read {
-            places: output,
-            step: stride as i64,
-            first: start + (tap * dilation) as i64,
-        };
+        let read =
+            |tap: usize| Read { places: output, step: stride as i64, first: start + (tap * dilation) as i64 };
         let first = operand(b, &x, axis, &read(0))?;
         let second = operand(b, &x, axis, &read(1))?;
         let mut view = pair(b, name, first, second, ones && kernel == 2)?;
@@ -99,8 +96,7 @@ fn along(
         }
     }
     let read = |first: usize| Read { places: output, step: stride as i64, first: (first * dilation) as i64 };
-    let (left, right) =
-        (operand(b, &view, axis, &read(0))?, operand(b, &view, axis, &read(kernel - width))?);
+    let (left, right) = (operand(b, &view, axis, &read(0))?, operand(b, &view, axis, &read(kernel - width))?);
     pair(b, name, left, right, ones)
 }
 

@@ -7,7 +7,7 @@
 //! A chain goes on while its value has one reader, which is an activation, a requantisation, or (at its start)
 //! the addition of a constant. Its plan is one rounding to a grid, and a function of the rounded integer.
 
-use super::lowering::{Lowering, LowerNodeError, Parameters};
+use super::lowering::{LowerNodeError, Lowering, Parameters};
 use super::targets::Target;
 use crate::onnx::{Node, Tensor};
 use assay_circuits::ops::requantise::Epilogue;
@@ -31,7 +31,13 @@ impl Activation {
     pub fn at(self, x: f64) -> f64 {
         match self {
             Activation::Clip(lo, hi) => x.max(lo).min(hi),
-            Activation::LeakyRelu(alpha) => if x < 0.0 { alpha * x } else { x },
+            Activation::LeakyRelu(alpha) => {
+                if x < 0.0 {
+                    alpha * x
+                } else {
+                    x
+                }
+            }
             Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
             Activation::Tanh => x.tanh(),
         }
@@ -192,7 +198,8 @@ impl Lowering<'_> {
                     let same = (next.scale / plan.scale - 1.0).abs() < 1e-6;
                     let clipped = functions.iter().all(|f| matches!(f, Activation::Clip(..)));
                     plan.epilogue = match same && clipped {
-                        true => clips(plan.epilogue, &functions, next.scale).then_clamp(next.window.lo, next.window.hi),
+                        true => clips(plan.epilogue, &functions, next.scale)
+                            .then_clamp(next.window.lo, next.window.hi),
                         false => {
                             let from = plan.scale;
                             plan.epilogue.then(|x| quantise(&functions, x as f64 * from, &next))
