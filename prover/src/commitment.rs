@@ -15,9 +15,10 @@
 //! small enough for the second-level cache, used for all rows and dropped. Points are group elements in their unique
 //! affine form, so that the result depends neither on the method nor on the number of threads.
 
-use crate::batch_affine::{Batch, Run, sum_runs};
-use ark_ec::{AffineRepr, CurveGroup};
+use crate::batch_affine::Batch;
+use ark_ec::CurveGroup;
 use assay_verifier::basis;
+use assay_verifier::batch_affine::{Additions, Run, sum_runs};
 use assay_verifier::buckets::{bucket_sums, sort_by_digit, weighted_sums};
 use assay_verifier::point::{G1Affine, G1Projective};
 use rayon::prelude::*;
@@ -163,7 +164,7 @@ impl Plan {
         /// Multiples in a table: a megabyte of points.
         const TABLE: usize = 1 << 14;
         /// Points gathered before they are summed.
-        const GATHERED: usize = 1 << 12;
+        const GATHERED: usize = 1 << 13;
         let block_len = (TABLE >> (self.width - 1)).max(1);
         let rows_per_task = (GATHERED / block_len.min(points.len()).max(1)).max(1);
         let mut sums = vec![G1Affine::identity(); digit_rows.len()];
@@ -197,10 +198,10 @@ impl Plan {
 
     /// The multiples `1 .. 2^(c-1)` of each point, point by point.
     fn table(self, points: &[G1Affine]) -> Vec<G1Affine> {
-        const POINTS_PER_TASK: usize = 8;
         let multiples = 1usize << (self.width - 1);
+        let points_per_task = points.len().div_ceil(rayon::current_num_threads()).max(16);
         let mut table = vec![G1Affine::identity(); points.len() * multiples];
-        let tasks = table.par_chunks_mut(POINTS_PER_TASK * multiples).zip(points.par_chunks(POINTS_PER_TASK));
+        let tasks = table.par_chunks_mut(points_per_task * multiples).zip(points.par_chunks(points_per_task));
         tasks.for_each_init(Batch::default, |batch, (table, points)| {
             table.iter_mut().step_by(multiples).zip(points).for_each(|(first, point)| *first = *point);
             let starts = (0..table.len()).step_by(multiples);
@@ -209,8 +210,10 @@ impl Plan {
             while known < multiples {
                 let more = if known == 1 { 1 } else { known - 1 }.min(multiples - known);
                 for start in starts.clone() {
-                    (start..start + more)
-                        .for_each(|place| batch.push(table, place + known, place, start + known - 1));
+                    let largest = table[start + known - 1];
+                    table.copy_within(start..start + more, start + known);
+                    (start + known..start + known + more)
+                        .for_each(|place| batch.push(table, place, &largest));
                 }
                 batch.apply(table);
                 known += more;
@@ -225,7 +228,7 @@ impl Plan {
         rows: &[&[E]],
         digit_rows: &[DigitRow],
     ) -> Vec<G1Affine> {
-        const ROWS_PER_TASK: usize = 8;
+        const ROWS_PER_TASK: usize = 32;
         let size = 1 << (self.width - 1);
         let tasks = digit_rows
             .par_chunks(ROWS_PER_TASK.min(digit_rows.len().div_ceil(rayon::current_num_threads()).max(1)));
@@ -240,7 +243,7 @@ impl Plan {
                     buffers.sum();
                     buckets.extend(bucket_sums(&buffers.points, &buffers.runs));
                 }
-                G1Projective::normalize_batch(&weighted_sums(&buckets, size))
+                G1Projective::normalize_batch(&weighted_sums(&buckets, size, &mut buffers.batch))
             })
             .collect();
         sums.concat()
@@ -249,16 +252,19 @@ impl Plan {
     /// Horner's rule over the digit rows of each row.
     fn join(self, digit_rows: &[DigitRow], sums: &[G1Affine], rows: usize) -> Vec<G1Affine> {
         let mut joined = vec![G1Affine::identity(); rows];
+        // Doublings are exceptions to the wide implementation.
         let mut batch = assay_verifier::batch_affine::Batch::default();
         let highest = digit_rows.iter().map(|digit_row| digit_row.position).max().unwrap_or(0);
         for position in (0..=highest).rev() {
             for _ in 0..self.width {
-                let doubled = joined.iter().enumerate().filter(|(_, point)| !point.is_zero());
-                doubled.for_each(|(row, point)| batch.push(row, *point));
+                for row in 0..rows {
+                    let point = joined[row];
+                    batch.push(&mut joined, row, &point);
+                }
                 batch.apply(&mut joined);
             }
             let added = digit_rows.iter().zip(sums).filter(|(digit_row, _)| digit_row.position == position);
-            added.for_each(|(digit_row, sum)| batch.push(digit_row.row, *sum));
+            added.for_each(|(digit_row, sum)| batch.push(&mut joined, digit_row.row, sum));
             batch.apply(&mut joined);
         }
         joined
