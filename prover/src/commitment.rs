@@ -15,11 +15,13 @@
 //! small enough for the second-level cache, used for all rows and dropped. Points are group elements in their unique
 //! affine form, so that the result depends neither on the method nor on the number of threads.
 
-use crate::batch_affine::{Batch, Run, sum_runs};
-use ark_ec::{AffineRepr, CurveGroup};
+use crate::batch_affine::Batch;
+use ark_ec::CurveGroup;
 use assay_verifier::basis;
+use assay_verifier::batch_affine::{Additions, Run, sum_runs};
 use assay_verifier::buckets::{bucket_sums, sort_by_digit, weighted_sums};
 use assay_verifier::point::{G1Affine, G1Projective};
+use core::ops::Range;
 use rayon::prelude::*;
 
 /// A prefix of the transparent reference string, for rows up to its length.
@@ -163,54 +165,85 @@ impl Plan {
         /// Multiples in a table: a megabyte of points.
         const TABLE: usize = 1 << 14;
         /// Points gathered before they are summed.
-        const GATHERED: usize = 1 << 12;
+        const GATHERED: usize = 1 << 13;
         let block_len = (TABLE >> (self.width - 1)).max(1);
-        let rows_per_task = (GATHERED / block_len.min(points.len()).max(1)).max(1);
+        let rows_at_once = (GATHERED / block_len.min(points.len()).max(1)).max(1);
+        let threads = rayon::current_num_threads();
+        let spans = (digit_rows.len() * points.len() / (4 * GATHERED)).clamp(threads, 4 * threads);
+        let rows_per_span = digit_rows.len().div_ceil(spans).max(1);
         let mut sums = vec![G1Affine::identity(); digit_rows.len()];
+        let mut workers = vec![Buffers::default(); spans];
         for (number, block) in points.chunks(block_len).enumerate() {
             let table = self.table(block);
             let columns = number * block_len..(number + 1) * block_len;
-            let tasks = sums.par_chunks_mut(rows_per_task).zip(digit_rows.par_chunks(rows_per_task));
-            tasks.for_each_init(Buffers::default, |buffers, (sums, digit_rows)| {
-                buffers.clear();
-                for (digit_row, sum) in digit_rows.iter().zip(sums.iter()) {
-                    let row = rows[digit_row.row];
-                    let entries = &row[columns.start.min(row.len())..columns.end.min(row.len())];
-                    let start = buffers.points.len();
-                    buffers.points.push(*sum);
-                    for (column, entry) in entries.iter().enumerate() {
-                        let digit = self.digit(*entry, digit_row.position);
-                        if digit != 0 {
-                            let multiple =
-                                table[(column << (self.width - 1)) + digit.unsigned_abs() as usize - 1];
-                            buffers.points.push(if digit < 0 { -multiple } else { multiple });
-                        }
-                    }
-                    buffers.runs.push(Run { start, len: buffers.points.len() - start });
+            let spans = sums.par_chunks_mut(rows_per_span).zip(digit_rows.par_chunks(rows_per_span));
+            workers.par_iter_mut().zip(spans).for_each(|(buffers, (sums, digit_rows))| {
+                for (sums, digit_rows) in sums.chunks_mut(rows_at_once).zip(digit_rows.chunks(rows_at_once)) {
+                    self.add_block(&table, rows, columns.clone(), digit_rows, sums, buffers);
                 }
-                buffers.sum();
-                bucket_sums(&buffers.points, &buffers.runs).zip(sums).for_each(|(from, to)| *to = from);
             });
         }
         sums
     }
 
+    /// Adds to the sums of some digit rows what the columns of one block contribute.
+    fn add_block<E: Entry>(
+        self,
+        table: &[G1Affine],
+        rows: &[&[E]],
+        columns: Range<usize>,
+        digit_rows: &[DigitRow],
+        sums: &mut [G1Affine],
+        buffers: &mut Buffers,
+    ) {
+        buffers.clear();
+        for (digit_row, sum) in digit_rows.iter().zip(sums.iter()) {
+            let row = rows[digit_row.row];
+            let entries = &row[columns.start.min(row.len())..columns.end.min(row.len())];
+            let start = buffers.points.len();
+            if *sum != G1Affine::identity() {
+                buffers.points.push(*sum);
+            }
+            for (entry, multiples) in entries.iter().zip(table.chunks_exact(1 << (self.width - 1))) {
+                let digit = self.digit(*entry, digit_row.position);
+                if digit != 0 {
+                    let multiple = multiples[digit.unsigned_abs() as usize - 1];
+                    buffers.points.push(if digit < 0 { -multiple } else { multiple });
+                }
+            }
+            buffers.runs.push(Run { start, len: buffers.points.len() - start });
+        }
+        buffers.sum();
+        bucket_sums(&buffers.points, &buffers.runs).zip(sums).for_each(|(from, to)| *to = from);
+    }
+
     /// The multiples `1 .. 2^(c-1)` of each point, point by point.
     fn table(self, points: &[G1Affine]) -> Vec<G1Affine> {
-        const POINTS_PER_TASK: usize = 8;
         let multiples = 1usize << (self.width - 1);
+        let points_per_task = points.len().div_ceil(rayon::current_num_threads()).max(16);
         let mut table = vec![G1Affine::identity(); points.len() * multiples];
-        let tasks = table.par_chunks_mut(POINTS_PER_TASK * multiples).zip(points.par_chunks(POINTS_PER_TASK));
+        let tasks = table.par_chunks_mut(points_per_task * multiples).zip(points.par_chunks(points_per_task));
         tasks.for_each_init(Batch::default, |batch, (table, points)| {
-            table.iter_mut().step_by(multiples).zip(points).for_each(|(first, point)| *first = *point);
             let starts = (0..table.len()).step_by(multiples);
-            // From the multiples up to k those up to 2 k - 1, so that only the first step is a doubling.
-            let mut known = 1;
+            starts.clone().zip(points).for_each(|(start, point)| table[start] = *point);
+            // A doubling is an exception to the wide implementation, so that only the first step is one: from the
+            // multiples up to k come those up to 2 k - 1.
+            let mut doublings = assay_verifier::batch_affine::Batch::default();
+            if multiples > 1 {
+                for (start, point) in starts.clone().zip(points) {
+                    table[start + 1] = *point;
+                    doublings.push(table, start + 1, point);
+                }
+                doublings.apply(table);
+            }
+            let mut known = 2;
             while known < multiples {
-                let more = if known == 1 { 1 } else { known - 1 }.min(multiples - known);
+                let more = (known - 1).min(multiples - known);
                 for start in starts.clone() {
-                    (start..start + more)
-                        .for_each(|place| batch.push(table, place + known, place, start + known - 1));
+                    let largest = table[start + known - 1];
+                    table.copy_within(start..start + more, start + known);
+                    (start + known..start + known + more)
+                        .for_each(|place| batch.push(table, place, &largest));
                 }
                 batch.apply(table);
                 known += more;
@@ -225,7 +258,7 @@ impl Plan {
         rows: &[&[E]],
         digit_rows: &[DigitRow],
     ) -> Vec<G1Affine> {
-        const ROWS_PER_TASK: usize = 8;
+        const ROWS_PER_TASK: usize = 32;
         let size = 1 << (self.width - 1);
         let tasks = digit_rows
             .par_chunks(ROWS_PER_TASK.min(digit_rows.len().div_ceil(rayon::current_num_threads()).max(1)));
@@ -240,7 +273,7 @@ impl Plan {
                     buffers.sum();
                     buckets.extend(bucket_sums(&buffers.points, &buffers.runs));
                 }
-                G1Projective::normalize_batch(&weighted_sums(&buckets, size))
+                G1Projective::normalize_batch(&weighted_sums(&buckets, size, &mut buffers.batch))
             })
             .collect();
         sums.concat()
@@ -248,25 +281,36 @@ impl Plan {
 
     /// Horner's rule over the digit rows of each row.
     fn join(self, digit_rows: &[DigitRow], sums: &[G1Affine], rows: usize) -> Vec<G1Affine> {
+        const ROWS_PER_TASK: usize = 512;
         let mut joined = vec![G1Affine::identity(); rows];
-        let mut batch = assay_verifier::batch_affine::Batch::default();
-        let highest = digit_rows.iter().map(|digit_row| digit_row.position).max().unwrap_or(0);
-        for position in (0..=highest).rev() {
-            for _ in 0..self.width {
-                let doubled = joined.iter().enumerate().filter(|(_, point)| !point.is_zero());
-                doubled.for_each(|(row, point)| batch.push(row, *point));
-                batch.apply(&mut joined);
+        joined.par_chunks_mut(ROWS_PER_TASK).enumerate().for_each(|(task, joined)| {
+            let first = task * ROWS_PER_TASK;
+            let place = |row| digit_rows.partition_point(|digit_row| digit_row.row < row);
+            let own = place(first)..place(first + joined.len());
+            let (digit_rows, sums) = (&digit_rows[own.clone()], &sums[own]);
+            let highest = digit_rows.iter().map(|digit_row| digit_row.position).max().unwrap_or(0);
+            // Doublings are exceptions to the wide implementation.
+            let mut batch = assay_verifier::batch_affine::Batch::default();
+            for position in (0..=highest).rev() {
+                for _ in 0..if position < highest { self.width } else { 0 } {
+                    for row in 0..joined.len() {
+                        let point = joined[row];
+                        batch.push(joined, row, &point);
+                    }
+                    batch.apply(joined);
+                }
+                let added =
+                    digit_rows.iter().zip(sums).filter(|(digit_row, _)| digit_row.position == position);
+                added.for_each(|(digit_row, sum)| batch.push(joined, digit_row.row - first, sum));
+                batch.apply(joined);
             }
-            let added = digit_rows.iter().zip(sums).filter(|(digit_row, _)| digit_row.position == position);
-            added.for_each(|(digit_row, sum)| batch.push(digit_row.row, *sum));
-            batch.apply(&mut joined);
-        }
+        });
         joined
     }
 }
 
-/// What a task works on; kept from one task to the next.
-#[derive(Default)]
+/// What a worker sums in; kept from one chunk to the next.
+#[derive(Clone, Default)]
 struct Buffers {
     points: Vec<G1Affine>,
     runs: Vec<Run>,

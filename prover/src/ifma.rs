@@ -53,11 +53,22 @@ impl Operands {
         one.0[0] = [1; LANES];
         Self { x1: zero, y1: zero, x2: one, y2: zero }
     };
+
+    fn set(&mut self, lane: usize, sum: &G1Affine, addend: &G1Affine) {
+        for j in 0..4 {
+            self.x1.0[j][lane] = sum.x.0.0[j];
+            self.y1.0[j][lane] = sum.y.0.0[j];
+            self.x2.0[j][lane] = addend.x.0.0[j];
+            self.y2.0[j][lane] = addend.y.0.0[j];
+        }
+    }
 }
 
 /// Additions that wait for a common inversion.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Batch {
+    /// Blocks are reused without being cleared: lanes beyond the last target hold additions of an earlier batch, whose
+    /// denominators are not zero either, or idle ones.
     operands: Vec<Operands>,
     targets: Vec<usize>,
     prefixes: Vec<Element>,
@@ -74,40 +85,34 @@ impl Batch {
         self.targets.len()
     }
 
-    /// Adds `points[target] = left + right` to the batch. The points differ in x and neither is the identity.
-    pub(crate) fn push(&mut self, target: usize, left: &G1Affine, right: &G1Affine) {
-        let lane = self.targets.len() % LANES;
-        if lane == 0 {
+    /// Adds `sums[target] = sum + addend` to the batch. The points differ in x and neither is the identity.
+    pub(crate) fn push(&mut self, target: usize, sum: &G1Affine, addend: &G1Affine) {
+        let (block, lane) = (self.targets.len() / LANES, self.targets.len() % LANES);
+        if block == self.operands.len() {
             self.operands.push(Operands::IDLE);
         }
         self.targets.push(target);
-        if let Some(block) = self.operands.last_mut() {
-            for j in 0..4 {
-                block.x1.0[j][lane] = left.x.0.0[j];
-                block.y1.0[j][lane] = left.y.0.0[j];
-                block.x2.0[j][lane] = right.x.0.0[j];
-                block.y2.0[j][lane] = right.y.0.0[j];
-            }
-        }
+        self.operands[block].set(lane, sum, addend);
     }
 
     /// Performs the waiting additions.
-    pub(crate) fn apply(&mut self, points: &mut [G1Affine]) {
+    pub(crate) fn apply(&mut self, sums: &mut [G1Affine]) {
         assert!(is_available(), "the vector unit was chosen on a processor without it");
         // SAFETY: the assertion finds the features that the callee is compiled for.
-        unsafe { self.apply_lanes(points) }
+        unsafe { self.apply_lanes(sums) }
     }
 
     #[target_feature(enable = "avx512f,avx512ifma")]
-    fn apply_lanes(&mut self, points: &mut [G1Affine]) {
+    fn apply_lanes(&mut self, sums: &mut [G1Affine]) {
         self.prefixes.clear();
         let mut product = broadcast(&ONE);
-        for block in &self.operands {
+        let operands = &self.operands[..self.targets.len().div_ceil(LANES)];
+        for block in operands {
             self.prefixes.push(product);
             product = mul(&product, &subtract(&read(&block.x2), &[read(&block.x1)], &Q_16));
         }
         let mut inverse = invert(&product);
-        let blocks = self.operands.iter().zip(&self.prefixes).zip(self.targets.chunks(LANES));
+        let blocks = operands.iter().zip(&self.prefixes).zip(self.targets.chunks(LANES));
         for ((block, prefix), targets) in blocks.rev() {
             let (x1, y1, x2, y2) = (read(&block.x1), read(&block.y1), read(&block.x2), read(&block.y2));
             let inverted = mul(&inverse, prefix);
@@ -117,10 +122,9 @@ impl Batch {
             let y3 = subtract(&mul(&slope, &subtract(&x1, &[x3], &Q_34)), &[y1], &Q_16);
             let (x3, y3) = (write(&x3), write(&y3));
             for (lane, target) in targets.iter().enumerate() {
-                points[*target] = G1Affine::new_unchecked(field(&x3, lane), field(&y3, lane));
+                sums[*target] = G1Affine::new_unchecked(field(&x3, lane), field(&y3, lane));
             }
         }
-        self.operands.clear();
         self.targets.clear();
     }
 }
