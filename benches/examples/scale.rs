@@ -3,9 +3,9 @@
 //! `cargo run --release -p assay-benches --example scale [NAME | CHANNELS SIDE LAYERS]`
 
 use assay_benches::networks;
-use assay_circuits::execute::execute;
+
 use assay_circuits::plan::Cost;
-use assay_prover::prove::Prover;
+use assay_prover::{Prover, execute};
 use assay_verifier::proof::Proof;
 use assay_verifier::verify::verify;
 use std::time::Instant;

@@ -182,3 +182,9 @@ pub fn stack(channels: usize, side: usize, layers: usize) -> (Program, Vec<Tenso
     let network = (0..layers).fold(Network::new(&[channels, side, side], 3), |n, _| n.conv(channels, 3, 1, 9));
     network.dense(10, None).finish()
 }
+
+/// Two convolutions 3 x 3 of 32 and 64 channels on a 28 x 28 image, pooling, layers of 128 and 10.
+pub fn convolutional() -> (Program, Vec<Tensor>) {
+    let network = Network::new(&[1, 28, 28], 4).conv(32, 3, 0, 9).conv(64, 3, 0, 9).pool();
+    network.dense(128, Some(9)).dense(10, None).finish()
+}
