@@ -2,7 +2,6 @@
 
 mod common;
 
-use assay_circuits::lower::Coverage;
 use assay_circuits::plan::plan;
 use assay_circuits::program::Program;
 use assay_circuits::tensor::Tensor as IntTensor;
@@ -101,7 +100,7 @@ fn samples(graph: &Graph, count: usize) -> Vec<Sample> {
 fn errors(graph: &Graph, bits: Bits) -> (Program, Vec<f32>) {
     let all = samples(graph, 24);
     let program = compile(graph, &all[..16], &CompileOptions { bits, ..CompileOptions::default() }).unwrap();
-    plan(&program, &Coverage::All).unwrap();
+    plan(&program).unwrap();
     assert_eq!(Program::decode(&program.encode()).unwrap(), program);
     for pick in [0usize, 1, 2] {
         let values = |i: usize| {

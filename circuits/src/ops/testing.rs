@@ -3,7 +3,6 @@
 use crate::builder::{Accumulator, Builder, View};
 use crate::execute::execute;
 use crate::expression::Expression;
-use crate::lower::Coverage;
 use crate::plan::plan;
 use crate::program::{Class, Input, Visibility};
 use crate::shape::Shape;
@@ -47,7 +46,7 @@ pub fn finish(mut b: Builder, view: &View, x: Tensor) -> Tensor {
     b.output("y", view, 1.0, Visibility::Public).unwrap();
     let program = b.finish();
     program.check().unwrap();
-    plan(&program, &Coverage::All).unwrap();
+    plan(&program).unwrap();
     for extreme in [BOUNDS.lo, BOUNDS.hi, 0] {
         let values = alloc::vec![extreme; x.values.len()];
         execute(&program, &[Tensor { shape: x.shape.clone(), values }]).unwrap();
