@@ -11,8 +11,8 @@
 
 use crate::expression::Expression;
 use crate::program::{
-    AccuracyReport, Access, Affine, Class, Constant, Input, Operation, Output, Precision, Program, Source, Sum,
-    Term, Visibility,
+    Access, AccuracyReport, Affine, Class, Constant, Input, Operation, Output, Precision, Program, Source,
+    Sum, Term, Visibility,
 };
 use crate::shape::{MAX_AXES, Shape};
 use crate::tensor::{Bounds, MAX_MAGNITUDE, Tensor};
@@ -186,7 +186,10 @@ impl View {
             for &size in axis {
                 let joins = old > 0
                     && !parts.is_empty()
-                    && self.index.iter().all(|a| coefficient(a, old - 1) == coefficient(a, old) * size as i64);
+                    && self
+                        .index
+                        .iter()
+                        .all(|a| coefficient(a, old - 1) == coefficient(a, old) * size as i64);
                 match (joins, parts.last_mut(), members.last_mut()) {
                     (true, Some(part), Some(of)) => {
                         *part *= size;
@@ -418,14 +421,18 @@ impl Accumulator {
         self
     }
 
-    /// The accumulator without its last `axes` output axes' digits, which become reduce axes.
+    /// The accumulator summed along output axes: their digits become reduce axes, and they stay with size 1.
     pub fn summed(mut self, axes: &[usize]) -> Accumulator {
         let mut order = Vec::new();
         let (mut kept, mut summed) = (Vec::new(), Vec::new());
         let mut first = 0;
         for (axis, digits) in self.axes.iter().enumerate() {
             let places = first..first + digits.len();
-            if axes.contains(&axis) { summed.extend(places) } else { kept.extend(places) }
+            if axes.contains(&axis) {
+                summed.extend(places)
+            } else {
+                kept.extend(places)
+            }
             first += digits.len();
         }
         order.extend(kept.iter().chain(&summed).copied());
@@ -592,7 +599,8 @@ impl Builder {
         let outputs = accumulators.first().map_or_else(Vec::new, Accumulator::outputs);
         let too_large = || BuildError::Shape { sizes: outputs.clone() };
         let shape = Shape::new(outputs.clone()).ok_or_else(too_large)?;
-        let reduce = accumulators.iter().find(|a| !a.reduce.is_empty()).map_or_else(Vec::new, |a| a.reduce.clone());
+        let reduce =
+            accumulators.iter().find(|a| !a.reduce.is_empty()).map_or_else(Vec::new, |a| a.reduce.clone());
         if outputs.len() + reduce.len() > 2 * MAX_AXES {
             return Err(too_large());
         }
@@ -605,7 +613,14 @@ impl Builder {
         }
         let class = if class == Class::Move && !reduce.is_empty() { Class::Fold } else { class };
         let number = self.program.operations.len();
-        self.program.operations.push(Operation { name: name.to_string(), class, shape, reduce, sums, expression });
+        self.program.operations.push(Operation {
+            name: name.to_string(),
+            class,
+            shape,
+            reduce,
+            sums,
+            expression,
+        });
         let mut view = View::whole(Source::Operation(number), &outputs);
         view.axes = logical;
         Ok(view)
@@ -694,7 +709,13 @@ impl Builder {
     ///
     /// # Errors
     /// Where a wire has too many axes.
-    pub fn refine(&mut self, name: &str, view: &View, axis: usize, digits: &[usize]) -> Result<View, BuildError> {
+    pub fn refine(
+        &mut self,
+        name: &str,
+        view: &View,
+        axis: usize,
+        digits: &[usize],
+    ) -> Result<View, BuildError> {
         if let Some(view) = view.refined(axis, digits) {
             return Ok(view);
         }
@@ -742,7 +763,8 @@ impl Builder {
 /// interval. Terms are added at each output point before the ends are taken.
 pub fn sum_bounds(program: &Program, outputs: &[usize], reduce: &[usize], terms: &[Term]) -> Bounds {
     let sizes: Vec<usize> = outputs.iter().chain(reduce).copied().collect();
-    let parts: Vec<TermBounds> = terms.iter().map(|term| term_bounds(program, outputs.len(), &sizes, term)).collect();
+    let parts: Vec<TermBounds> =
+        terms.iter().map(|term| term_bounds(program, outputs.len(), &sizes, term)).collect();
     let mut axes: Vec<usize> = parts.iter().flat_map(|part| part.axes.iter().copied()).collect();
     axes.sort_unstable();
     axes.dedup();
@@ -785,7 +807,8 @@ struct TermBounds {
 }
 
 fn term_bounds(program: &Program, outputs: usize, sizes: &[usize], term: &Term) -> TermBounds {
-    let reads = |access: &Access, axis: usize| access.index.iter().any(|a| a.terms.iter().any(|t| t.0 == axis));
+    let reads =
+        |access: &Access, axis: usize| access.index.iter().any(|a| a.terms.iter().any(|t| t.0 == axis));
     let known = |access: &&Access| match access.source {
         Source::Constant(i) => program.constants.get(i).is_some_and(|constant| constant.values.is_some()),
         _ => false,
@@ -810,9 +833,9 @@ fn term_bounds(program: &Program, outputs: usize, sizes: &[usize], term: &Term) 
         let bounds = if outside { bounds.with_zero() } else { bounds };
         interval = times(interval, (bounds.lo.into(), bounds.hi.into()));
     }
-    for axis in outputs..sizes.len() {
+    for (axis, &size) in sizes.iter().enumerate().skip(outputs) {
         if !read.contains(&axis) && term.factors.iter().any(|access| reads(access, axis)) {
-            interval = times(interval, (sizes[axis] as i128, sizes[axis] as i128));
+            interval = times(interval, (size as i128, size as i128));
         }
     }
     let axes: Vec<usize> = read.iter().copied().filter(|&axis| axis < outputs).collect();
@@ -825,7 +848,8 @@ fn term_bounds(program: &Program, outputs: usize, sizes: &[usize], term: &Term) 
             at[axis] = point % sizes[axis];
             point /= sizes[axis];
         }
-        let product: i128 = constants.iter().map(|access| i128::from(constant_at(program, access, &at))).product();
+        let product: i128 =
+            constants.iter().map(|access| i128::from(constant_at(program, access, &at))).product();
         let cell = axes.iter().fold(0, |cell, &axis| cell * sizes[axis] + at[axis]);
         let part = times(interval, (product, product));
         ends[cell] = (ends[cell].0 + part.0, ends[cell].1 + part.1);
@@ -878,7 +902,8 @@ mod tests {
     #[test]
     fn reshapes_of_views_keep_the_order_of_elements() {
         let (_, x, tensor) = input(&[4, 3, 6]);
-        for sizes in [vec![72], vec![12, 6], vec![2, 6, 1, 6], vec![4, 18], vec![2, 2, 3, 3, 2], vec![1, 72]] {
+        for sizes in [vec![72], vec![12, 6], vec![2, 6, 1, 6], vec![4, 18], vec![2, 2, 3, 3, 2], vec![1, 72]]
+        {
             let view = x.reshaped(&sizes).unwrap();
             assert_eq!(view.sizes(), sizes);
             assert_eq!(read(&view, &tensor), tensor.values);
@@ -906,7 +931,9 @@ mod tests {
 
     #[test]
     fn any_reshape_is_a_move() {
-        for (sizes, order) in [(vec![4, 3, 6], [2, 0, 1]), (vec![5, 7, 2], [1, 2, 0]), (vec![8, 9, 1], [1, 0, 2])] {
+        for (sizes, order) in
+            [(vec![4, 3, 6], [2, 0, 1]), (vec![5, 7, 2], [1, 2, 0]), (vec![8, 9, 1], [1, 0, 2])]
+        {
             let (mut b, x, tensor) = input(&sizes);
             let turned = x.transposed(&order);
             let elements = read(&turned, &tensor);

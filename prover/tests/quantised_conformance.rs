@@ -56,7 +56,11 @@ fn outcome(case: Case) -> Outcome {
     let options = CompileOptions { bits: Bits::Eight, ..CompileOptions::default() };
     let program = match compile(&graph, std::slice::from_ref(&case.inputs), &options) {
         Ok(program) => program,
-        Err(CompileError::Node { source: source @ (LowerNodeError::Operator { .. } | LowerNodeError::Form(_)), operator, .. }) => {
+        Err(CompileError::Node {
+            source: source @ (LowerNodeError::Operator { .. } | LowerNodeError::Form(_)),
+            operator,
+            ..
+        }) => {
             let mut text = format!("{operator}: {source}");
             text.truncate(90);
             return Outcome::Unsupported(text);
@@ -82,11 +86,16 @@ fn outcome(case: Case) -> Outcome {
         let wire = trace.outputs(&program).nth(place).unwrap();
         let found = dequantise_output(&program, place, wire);
         if found.shape() != expected.shape() {
-            return Outcome::Fail(format!("output {number} is {:?}, should be {:?}", found.shape(), expected.shape()));
+            return Outcome::Fail(format!(
+                "output {number} is {:?}, should be {:?}",
+                found.shape(),
+                expected.shape()
+            ));
         }
         let expected_values = expected.to_f32();
         let reach = expected_values.iter().fold(0.1f32, |m, x| m.max(x.abs()));
-        let distance = expected_values.iter().zip(found.to_f32()).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+        let distance =
+            expected_values.iter().zip(found.to_f32()).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
         let exact = case.model.graph.as_ref().unwrap().node.iter().any(|n| n.op_type.ends_with("Integer"));
         let limit = match expected.dtype() {
             _ if exact => 0.0,

@@ -22,12 +22,10 @@ pub fn broadcast(
     let mut axes = Vec::new();
     for axis in 0..rank {
         let common = |views: &[View]| {
-            let digits = views.iter().map(|view| view.axes()[axis].clone()).filter(|digits| !digits.is_empty());
-            digits.fold(Some(Vec::new()), |all: Option<Vec<usize>>, own| match all {
-                Some(all) if all.is_empty() => Some(own),
-                Some(all) => align(&all, &own),
-                None => None,
-            })
+            let digits =
+                views.iter().map(|view| view.axes()[axis].clone()).filter(|digits| !digits.is_empty());
+            let mut digits = digits;
+            digits.try_fold(Vec::new(), |all, own| if all.is_empty() { Some(own) } else { align(&all, &own) })
         };
         let digits = match common(&views) {
             Some(digits) => digits,
@@ -65,7 +63,11 @@ pub fn loop_index(axes: &[Vec<usize>], view: &View) -> Vec<Affine> {
 ///
 /// # Errors
 /// Where a wire that has to be made has too many axes.
-pub fn weighted_sum(b: &mut Builder, name: &str, operands: &[(i64, View)]) -> Result<Accumulator, BuildError> {
+pub fn weighted_sum(
+    b: &mut Builder,
+    name: &str,
+    operands: &[(i64, View)],
+) -> Result<Accumulator, BuildError> {
     let views: Vec<View> = operands.iter().map(|(_, view)| view.clone()).collect();
     let (axes, views) = broadcast(b, name, &views)?;
     let terms = operands.iter().zip(&views).map(|((coefficient, _), view)| Term {

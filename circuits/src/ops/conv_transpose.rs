@@ -64,11 +64,8 @@ pub fn transposed_convolution(
         false => Affine::axis(axis),
     };
     let first_filter = batch.len() + group.len();
-    let mut weight_index = alloc::vec![
-        place(&group, batch.len()),
-        place(&inner, outputs),
-        place(&filter, first_filter),
-    ];
+    let mut weight_index =
+        alloc::vec![place(&group, batch.len()), place(&inner, outputs), place(&filter, first_filter),];
     let (mut output, mut input) = (first_filter + filter.len(), outputs + inner.len());
     for (d, window) in windows.iter().enumerate() {
         let mut terms = Vec::new();
@@ -83,8 +80,7 @@ pub fn transposed_convolution(
         weight_index.push(Affine::new(window.pad as i64, &terms));
     }
     let weight_access = crate::program::Access { source: weight_view.source(), index: weight_index };
-    let mut terms =
-        alloc::vec![Term { coefficient: 1, factors: alloc::vec![weight_access, x.at(&x_index)] }];
+    let mut terms = alloc::vec![Term { coefficient: 1, factors: alloc::vec![weight_access, x.at(&x_index)] }];
     let bias = bias.filter(|bias| bias.iter().any(|&value| value != 0));
     if let Some(bias) = bias {
         let bias = b.constant_of(&axes[1], bias.to_vec())?;
@@ -151,7 +147,8 @@ mod tests {
             let bias = values(groups * filters, Bounds { lo: -9, hi: 9 });
             let window = Window { kernel, stride, dilation, pad, output: size };
             let acc =
-                transposed_convolution(&mut b, "up", &x, &weights, Some(&bias), groups, &[window], &[out]).unwrap();
+                transposed_convolution(&mut b, "up", &x, &weights, Some(&bias), groups, &[window], &[out])
+                    .unwrap();
             let found = run(b, acc, tensor.clone());
             let mut expected: Vec<i64> = bias.iter().flat_map(|&value| alloc::vec![value; out]).collect();
             for p in points(&[channels, filters, kernel, size]) {

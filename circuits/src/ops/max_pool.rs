@@ -65,11 +65,8 @@ fn along(
     // Every third maximum of a strided window costs more than the taps one after another.
     let sequential = stride > 1 && (kernel == 3 || (stride >= kernel && !kernel.is_power_of_two()));
     if sequential && output > 1 {
-        let read = |tap: usize| Read {
-            places: output,
-            step: stride as i64,
-            first: start + (tap * dilation) as i64,
-        };
+        let read =
+            |tap: usize| Read { places: output, step: stride as i64, first: start + (tap * dilation) as i64 };
         let first = operand(b, &x, axis, &read(0))?;
         let second = operand(b, &x, axis, &read(1))?;
         let mut view = pair(b, name, first, second, ones && kernel == 2)?;
@@ -99,8 +96,7 @@ fn along(
         }
     }
     let read = |first: usize| Read { places: output, step: stride as i64, first: (first * dilation) as i64 };
-    let (left, right) =
-        (operand(b, &view, axis, &read(0))?, operand(b, &view, axis, &read(kernel - width))?);
+    let (left, right) = (operand(b, &view, axis, &read(0))?, operand(b, &view, axis, &read(kernel - width))?);
     pair(b, name, left, right, ones)
 }
 
@@ -161,7 +157,9 @@ mod tests {
     #[test]
     fn every_window_is_its_maximum() {
         for kernel in 1..=9usize {
-            for (stride, dilation, pad) in [(1, 1, 0), (2, 1, 1), (3, 2, 1), (kernel, 1, 0), (1, 1, kernel / 2)] {
+            for (stride, dilation, pad) in
+                [(1, 1, 0), (2, 1, 1), (3, 2, 1), (kernel, 1, 0), (1, 1, kernel / 2)]
+            {
                 let (size, extent) = (21usize, (kernel - 1) * dilation + 1);
                 let pad = pad.min(kernel / 2);
                 let output = (size + 2 * pad - extent) / stride + 1;
@@ -173,7 +171,9 @@ mod tests {
                     let start = (o % output * stride) as i64 - pad as i64;
                     let taps = (0..kernel).map(|k| start + (k * dilation) as i64);
                     let least = i64::MIN;
-                    taps.map(|i| at(&tensor.values, &[2, size], &[(o / output) as i64, i], least)).max().unwrap()
+                    taps.map(|i| at(&tensor.values, &[2, size], &[(o / output) as i64, i], least))
+                        .max()
+                        .unwrap()
                 });
                 assert_eq!(found.values, expected.collect::<Vec<_>>(), "{window:?}");
             }

@@ -244,7 +244,12 @@ impl Lowering<'_> {
     }
 
     /// The product as ONNX has it: an operand of one axis gets another of size 1, which is dropped afterwards.
-    pub(super) fn broadcast_product(&mut self, name: &str, a: &View, b: &View) -> Result<Accumulator, LowerNodeError> {
+    pub(super) fn broadcast_product(
+        &mut self,
+        name: &str,
+        a: &View,
+        b: &View,
+    ) -> Result<Accumulator, LowerNodeError> {
         let left = if a.axes().len() == 1 { a.unsqueezed(0) } else { a.clone() };
         let right = if b.axes().len() == 1 { b.unsqueezed(1) } else { b.clone() };
         let accumulator = product(&mut self.b, name, &left, &right)?;

@@ -177,8 +177,8 @@ impl<'g> Lowering<'g> {
             "AveragePool" => self.average_pool(node),
             "GlobalAveragePool" | "ReduceMean" | "ReduceSum" => self.reduce(node),
             "Concat" => self.concat(node),
-            "Reshape" | "Flatten" | "Transpose" | "Squeeze" | "Unsqueeze" | "Expand" | "Identity" | "Dropout"
-            | "Slice" | "Split" | "Pad" | "Cast" => self.movement(node),
+            "Reshape" | "Flatten" | "Transpose" | "Squeeze" | "Unsqueeze" | "Expand" | "Identity"
+            | "Dropout" | "Slice" | "Split" | "Pad" | "Cast" => self.movement(node),
             "ArgMax" => self.arg_max(node),
             "QuantizeLinear" => self.quantize_linear(node),
             "DequantizeLinear" => self.dequantize_linear(node),
@@ -297,7 +297,8 @@ impl<'g> Lowering<'g> {
         }
         let Some(reader) = self.single_reader(name) else { return false };
         let node = &self.graph.nodes[reader];
-        let carries = ["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Transpose", "Cast", "Slice"];
+        let carries =
+            ["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Transpose", "Cast", "Slice"];
         carries.contains(&node.op_type.as_str()) && node.outputs.iter().all(|output| self.is_wide(output))
     }
 
@@ -356,7 +357,8 @@ impl<'g> Lowering<'g> {
         }
         // The product's error stays within a tenth of one over the result's range.
         let bounds = self.b.sum_bounds(accumulator).magnitude() as f64;
-        let reach = (bounds * wanted).min(plan.epilogue.window.hi.max(-plan.epilogue.window.lo) as f64).max(1.0);
+        let reach =
+            (bounds * wanted).min(plan.epilogue.window.hi.max(-plan.epilogue.window.lo) as f64).max(1.0);
         (plan, nearest_ratio(wanted, 0.1 / reach))
     }
 
@@ -377,7 +379,12 @@ impl<'g> Lowering<'g> {
     }
 
     /// A value with another zero point, or at another scale: the same integers where nothing changes.
-    pub fn rezeroed(&mut self, name: &str, quantity: Quantity, zero: i64) -> Result<Quantity, LowerNodeError> {
+    pub fn rezeroed(
+        &mut self,
+        name: &str,
+        quantity: Quantity,
+        zero: i64,
+    ) -> Result<Quantity, LowerNodeError> {
         if quantity.zero == zero {
             return Ok(quantity);
         }

@@ -41,7 +41,12 @@ impl Lowering<'_> {
     }
 
     /// Integers less zero points that belong to runs of `each`.
-    fn centred_values(&self, tensor: &Tensor, zeros: &[i64], each: usize) -> Result<Vec<i64>, LowerNodeError> {
+    fn centred_values(
+        &self,
+        tensor: &Tensor,
+        zeros: &[i64],
+        each: usize,
+    ) -> Result<Vec<i64>, LowerNodeError> {
         let Ok(values) = tensor.integers() else { return form("weights that are no integers") };
         Ok(values.iter().enumerate().map(|(i, q)| q - zeros[i / each % zeros.len()]).collect())
     }
@@ -114,7 +119,12 @@ impl Lowering<'_> {
     }
 
     /// Weights `[O, ..]` less their zero points, one or one a filter.
-    fn filters(&self, node: &Node, input: usize, zero: usize) -> Result<(Vec<usize>, Vec<i64>), LowerNodeError> {
+    fn filters(
+        &self,
+        node: &Node,
+        input: usize,
+        zero: usize,
+    ) -> Result<(Vec<usize>, Vec<i64>), LowerNodeError> {
         let Some(weights) = self.constant(node, input) else { return form("weights that are no constant") };
         let zeros = match Self::has(node, zero) {
             false => vec![0],
@@ -231,11 +241,12 @@ impl Lowering<'_> {
         let turned = node.flag_or("transB", false)?;
         let Some(weights) = self.constant(node, 3) else { return form("weights that are no constant") };
         let &[rows, columns] = weights.shape() else { return form("weights that are no matrix") };
-        let zeros = match self.constant(node, 5).filter(|_| Self::has(node, 5)).map(|tensor| tensor.integers()) {
-            None => vec![0],
-            Some(Ok(zeros)) => zeros,
-            Some(Err(_)) => return form("zero points that are no integers"),
-        };
+        let zeros =
+            match self.constant(node, 5).filter(|_| Self::has(node, 5)).map(|tensor| tensor.integers()) {
+                None => vec![0],
+                Some(Ok(zeros)) => zeros,
+                Some(Err(_)) => return form("zero points that are no integers"),
+            };
         let outputs = if turned { rows } else { columns };
         let mut values = self.centred_values(weights, &zeros, if turned { columns } else { 1 })?;
         let alpha = f64::from(node.float_or("alpha", 1.0)?);

@@ -115,7 +115,9 @@ mod tests {
 
     #[test]
     fn ratios_are_the_simplest_within_the_tolerance() {
-        for (value, tolerance) in [(0.5, 1e-6), (1.0 / 9.0, 1e-9), (std::f64::consts::PI, 1e-4), (0.00307, 1e-5)] {
+        for (value, tolerance) in
+            [(0.5, 1e-6), (1.0 / 9.0, 1e-9), (std::f64::consts::PI, 1e-4), (0.00307, 1e-5)]
+        {
             let ratio = nearest_ratio(value, tolerance);
             let found = ratio.multiplier as f64 / ratio.divisor as f64;
             assert!((found / value - 1.0).abs() <= tolerance, "{ratio:?}");
