@@ -421,7 +421,7 @@ impl Accumulator {
         self
     }
 
-    /// The accumulator without its last `axes` output axes' digits, which become reduce axes.
+    /// The accumulator summed along output axes: their digits become reduce axes, and they stay with size 1.
     pub fn summed(mut self, axes: &[usize]) -> Accumulator {
         let mut order = Vec::new();
         let (mut kept, mut summed) = (Vec::new(), Vec::new());
@@ -833,9 +833,9 @@ fn term_bounds(program: &Program, outputs: usize, sizes: &[usize], term: &Term) 
         let bounds = if outside { bounds.with_zero() } else { bounds };
         interval = times(interval, (bounds.lo.into(), bounds.hi.into()));
     }
-    for axis in outputs..sizes.len() {
+    for (axis, &size) in sizes.iter().enumerate().skip(outputs) {
         if !read.contains(&axis) && term.factors.iter().any(|access| reads(access, axis)) {
-            interval = times(interval, (sizes[axis] as i128, sizes[axis] as i128));
+            interval = times(interval, (size as i128, size as i128));
         }
     }
     let axes: Vec<usize> = read.iter().copied().filter(|&axis| axis < outputs).collect();
@@ -902,7 +902,8 @@ mod tests {
     #[test]
     fn reshapes_of_views_keep_the_order_of_elements() {
         let (_, x, tensor) = input(&[4, 3, 6]);
-        for sizes in [vec![72], vec![12, 6], vec![2, 6, 1, 6], vec![4, 18], vec![2, 2, 3, 3, 2], vec![1, 72]] {
+        for sizes in [vec![72], vec![12, 6], vec![2, 6, 1, 6], vec![4, 18], vec![2, 2, 3, 3, 2], vec![1, 72]]
+        {
             let view = x.reshaped(&sizes).unwrap();
             assert_eq!(view.sizes(), sizes);
             assert_eq!(read(&view, &tensor), tensor.values);
@@ -930,7 +931,9 @@ mod tests {
 
     #[test]
     fn any_reshape_is_a_move() {
-        for (sizes, order) in [(vec![4, 3, 6], [2, 0, 1]), (vec![5, 7, 2], [1, 2, 0]), (vec![8, 9, 1], [1, 0, 2])] {
+        for (sizes, order) in
+            [(vec![4, 3, 6], [2, 0, 1]), (vec![5, 7, 2], [1, 2, 0]), (vec![8, 9, 1], [1, 0, 2])]
+        {
             let (mut b, x, tensor) = input(&sizes);
             let turned = x.transposed(&order);
             let elements = read(&turned, &tensor);

@@ -24,11 +24,8 @@ pub fn broadcast(
         let common = |views: &[View]| {
             let digits =
                 views.iter().map(|view| view.axes()[axis].clone()).filter(|digits| !digits.is_empty());
-            digits.fold(Some(Vec::new()), |all: Option<Vec<usize>>, own| match all {
-                Some(all) if all.is_empty() => Some(own),
-                Some(all) => align(&all, &own),
-                None => None,
-            })
+            let mut digits = digits;
+            digits.try_fold(Vec::new(), |all, own| if all.is_empty() { Some(own) } else { align(&all, &own) })
         };
         let digits = match common(&views) {
             Some(digits) => digits,

@@ -147,7 +147,8 @@ mod tests {
             let bias = values(groups * filters, Bounds { lo: -9, hi: 9 });
             let window = Window { kernel, stride, dilation, pad, output: size };
             let acc =
-                transposed_convolution(&mut b, "up", &x, &weights, Some(&bias), groups, &[window], &[out]).unwrap();
+                transposed_convolution(&mut b, "up", &x, &weights, Some(&bias), groups, &[window], &[out])
+                    .unwrap();
             let found = run(b, acc, tensor.clone());
             let mut expected: Vec<i64> = bias.iter().flat_map(|&value| alloc::vec![value; out]).collect();
             for p in points(&[channels, filters, kernel, size]) {

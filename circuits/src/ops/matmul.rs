@@ -149,7 +149,8 @@ mod tests {
         assert_eq!(acc.sizes(), [3, 2, 2]);
         let found = run(b, acc, tensor.clone());
         for (n, i, j) in (0..12).map(|c| (c / 4, c / 2 % 2, c % 2)) {
-            let sum: i64 = (0..5).map(|k| tensor.values[10 + i * 5 + k] * tensor.values[n * 10 + j * 5 + k]).sum();
+            let sum: i64 =
+                (0..5).map(|k| tensor.values[10 + i * 5 + k] * tensor.values[n * 10 + j * 5 + k]).sum();
             assert_eq!(found.values[n * 4 + i * 2 + j], sum);
         }
     }

@@ -157,7 +157,9 @@ mod tests {
     #[test]
     fn every_window_is_its_maximum() {
         for kernel in 1..=9usize {
-            for (stride, dilation, pad) in [(1, 1, 0), (2, 1, 1), (3, 2, 1), (kernel, 1, 0), (1, 1, kernel / 2)] {
+            for (stride, dilation, pad) in
+                [(1, 1, 0), (2, 1, 1), (3, 2, 1), (kernel, 1, 0), (1, 1, kernel / 2)]
+            {
                 let (size, extent) = (21usize, (kernel - 1) * dilation + 1);
                 let pad = pad.min(kernel / 2);
                 let output = (size + 2 * pad - extent) / stride + 1;
@@ -169,7 +171,9 @@ mod tests {
                     let start = (o % output * stride) as i64 - pad as i64;
                     let taps = (0..kernel).map(|k| start + (k * dilation) as i64);
                     let least = i64::MIN;
-                    taps.map(|i| at(&tensor.values, &[2, size], &[(o / output) as i64, i], least)).max().unwrap()
+                    taps.map(|i| at(&tensor.values, &[2, size], &[(o / output) as i64, i], least))
+                        .max()
+                        .unwrap()
                 });
                 assert_eq!(found.values, expected.collect::<Vec<_>>(), "{window:?}");
             }

@@ -172,12 +172,14 @@ impl Lowering<'_> {
         let target = match fixed {
             Some(parameters) => parameters.target(),
             None => {
-                let bits = match (self.is_output(&chain.result), smooth) {
-                    (false, _) => self.level.activation_bits,
-                    (true, true) => 16,
-                    (true, false) => self.level.activation_bits.max(12),
+                // An output has bits to spare: it keeps room for twice the calibrated range.
+                let (bits, room) = match (self.is_output(&chain.result), smooth) {
+                    (false, _) => (self.level.activation_bits, 1.0),
+                    (true, true) => (16, 1.0),
+                    (true, false) => (self.level.activation_bits.max(12), 2.0),
                 };
-                self.targets.target(&chain.result, bits)
+                let target = self.targets.target(&chain.result, bits);
+                Target { scale: target.scale * room, ..target }
             }
         };
         let mut plan = match smooth {

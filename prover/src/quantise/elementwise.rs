@@ -67,7 +67,9 @@ impl Lowering<'_> {
                 let error = if imported { 1e-4 } else { 4e-4 };
                 let most = scales
                     .iter()
-                    .map(|scale| binary_ratio(scale / plan.grid, error * (scale / plan.grid).max(1.0)).divisor)
+                    .map(|scale| {
+                        binary_ratio(scale / plan.grid, error * (scale / plan.grid).max(1.0)).divisor
+                    })
                     .max()
                     .unwrap_or(1)
                     .max(if constant { 16 } else { 1 });
@@ -126,7 +128,8 @@ impl Lowering<'_> {
         if !self.graph.dtype(&node.inputs[0]).is_some_and(|dtype| dtype.is_float()) {
             return form("a division of integers");
         }
-        let (Operand::Wire(x), Operand::Constant(divisors, sizes)) = (self.operand(node, 0)?, self.operand(node, 1)?)
+        let (Operand::Wire(x), Operand::Constant(divisors, sizes)) =
+            (self.operand(node, 0)?, self.operand(node, 1)?)
         else {
             return form("a division by what is no constant");
         };
@@ -150,7 +153,12 @@ impl Lowering<'_> {
         let largest = factors.iter().fold(0f64, |m, f| m.max(f.abs())).max(1e-30);
         let one = factors.iter().all(|f| (f / largest - 1.0).abs() < 1e-12);
         let whole = self.is_integer(&node.outputs[0]);
-        if !whole && one && factors.len() == 1 && factors[0] > 0.0 && offsets.is_none() && chain.steps.is_empty()
+        if !whole
+            && one
+            && factors.len() == 1
+            && factors[0] > 0.0
+            && offsets.is_none()
+            && chain.steps.is_empty()
             && chain.biases.is_empty()
         {
             // One positive factor only changes the scale.
@@ -181,7 +189,9 @@ impl Lowering<'_> {
         let mut accumulator = mul::product(&mut self.b, &node.name, &constant, &x.view)?;
         if let Some(offsets) = offsets {
             let values: Vec<f32> = offsets.iter().map(|&x| x as f32).collect();
-            let Ok(tensor) = Tensor::new(sizes.to_vec(), values) else { return form("offsets of another shape") };
+            let Ok(tensor) = Tensor::new(sizes.to_vec(), values) else {
+                return form("offsets of another shape");
+            };
             accumulator = self.biased(accumulator, &tensor, unit)?;
         }
         for bias in &chain.biases {
@@ -189,7 +199,9 @@ impl Lowering<'_> {
         }
         match rounding {
             None => self.finish_wide(&node.name, Class::Fold, accumulator, unit, &chain),
-            Some((ratio, plan)) => self.finish_plan(&node.name, Class::Fold, accumulator, ratio, &plan, &chain),
+            Some((ratio, plan)) => {
+                self.finish_plan(&node.name, Class::Fold, accumulator, ratio, &plan, &chain)
+            }
         }
     }
 
