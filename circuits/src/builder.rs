@@ -852,3 +852,91 @@ fn constant_at(program: &Program, access: &Access, point: &[usize]) -> i64 {
     }
     constant.values.as_ref().and_then(|values| values.get(cell)).copied().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::execute::{execute, points};
+    use crate::ops::testing::{finish, input};
+    use alloc::vec;
+
+    /// Elements of a view, by its indices.
+    fn read(view: &View, tensor: &Tensor) -> Vec<i64> {
+        let digits = view.digits();
+        let identity: Vec<Affine> = (0..digits.len()).map(Affine::axis).collect();
+        let access = view.at(&identity);
+        let strides = tensor.shape.strides();
+        let element = |point: Vec<usize>| {
+            let places: Vec<i64> = access.index.iter().map(|affine| affine.at(&point)).collect();
+            let inside = places.iter().zip(tensor.shape.sizes()).all(|(&i, &n)| i >= 0 && i < n as i64);
+            let cell = |(&i, &stride): (&i64, &usize)| i as usize * stride;
+            if inside { tensor.values[places.iter().zip(&strides).map(cell).sum::<usize>()] } else { 0 }
+        };
+        points(&digits).map(element).collect()
+    }
+
+    #[test]
+    fn reshapes_of_views_keep_the_order_of_elements() {
+        let (_, x, tensor) = input(&[4, 3, 6]);
+        for sizes in [vec![72], vec![12, 6], vec![2, 6, 1, 6], vec![4, 18], vec![2, 2, 3, 3, 2], vec![1, 72]] {
+            let view = x.reshaped(&sizes).unwrap();
+            assert_eq!(view.sizes(), sizes);
+            assert_eq!(read(&view, &tensor), tensor.values);
+            let back = view.reshaped(&[4, 3, 6]).unwrap();
+            assert_eq!(back, x, "{sizes:?}");
+        }
+        assert!(x.reshaped(&[8, 9]).is_none());
+    }
+
+    #[test]
+    fn transposes_slices_and_pads_compose() {
+        let (_, x, tensor) = input(&[3, 5]);
+        let view = x.transposed(&[1, 0]).sliced(0, 4, -2, 3).unwrap();
+        let cell = |i: usize, j: usize| tensor.values[i * 5 + j];
+        let expected: Vec<i64> = points(&[3, 3]).map(|p| cell(p[1], 4 - 2 * p[0])).collect();
+        assert_eq!(read(&view, &tensor), expected);
+        let inner = x.sliced(1, 1, 1, 3).unwrap();
+        assert!(inner.padded(1, 1, 0).is_none(), "before the slice there are elements");
+        let padded = x.padded(1, 2, 1).unwrap();
+        let inside = |p: &[usize]| (2..7).contains(&p[1]);
+        let expected: Vec<i64> =
+            points(&[3, 8]).map(|p| if inside(&p) { cell(p[0], p[1] - 2) } else { 0 }).collect();
+        assert_eq!(read(&padded, &tensor), expected);
+    }
+
+    #[test]
+    fn any_reshape_is_a_move() {
+        for (sizes, order) in [(vec![4, 3, 6], [2, 0, 1]), (vec![5, 7, 2], [1, 2, 0]), (vec![8, 9, 1], [1, 0, 2])] {
+            let (mut b, x, tensor) = input(&sizes);
+            let turned = x.transposed(&order);
+            let elements = read(&turned, &tensor);
+            let cells = tensor.values.len();
+            for wanted in [vec![cells], vec![cells / 2, 2], vec![2, cells / 2]] {
+                let view = b.reshape("reshape", &turned, &wanted).unwrap();
+                let found = finish(b.clone(), &view, tensor.clone());
+                assert_eq!(found.shape.sizes(), wanted);
+                assert_eq!(found.values, elements);
+            }
+        }
+    }
+
+    #[test]
+    fn constants_of_one_content_are_one() {
+        let mut b = Builder::new(false);
+        let first = b.constant_of(&[2], vec![1, 2]).unwrap();
+        assert_eq!(b.constant_of(&[2], vec![1, 2]).unwrap(), first);
+        assert_ne!(b.constant_of(&[2, 1], vec![1, 2]).unwrap().source(), first.source());
+        assert_eq!(b.program().constants.len(), 2);
+    }
+
+    #[test]
+    fn a_view_that_is_an_output_twice_is_moved_once() {
+        let (mut b, x, tensor) = input(&[3]);
+        b.output("a", &x, 1.0, Visibility::Public).unwrap();
+        b.output("b", &x, 1.0, Visibility::Public).unwrap();
+        let program = b.finish();
+        program.check().unwrap();
+        let trace = execute(&program, core::slice::from_ref(&tensor)).unwrap();
+        assert!(trace.outputs(&program).all(|output| output.values == tensor.values));
+    }
+}

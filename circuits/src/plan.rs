@@ -198,9 +198,9 @@ impl Cost {
         cost
     }
 
-    /// What the planner minimises: a byte of proof counts as a microsecond of the prover.
+    /// What the planner minimises: a byte of proof counts as three microseconds of the prover.
     fn score(&self) -> u64 {
-        self.proof_bytes as u64 * 1_000 + self.prover_ns
+        self.proof_bytes as u64 * 3_000 + self.prover_ns
     }
 }
 

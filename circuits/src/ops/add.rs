@@ -75,3 +75,21 @@ pub fn weighted_sum(b: &mut Builder, name: &str, operands: &[(i64, View)]) -> Re
     let terms = terms.collect();
     Ok(Accumulator { axes, reduce: Vec::new(), terms, known: None })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{input, run};
+    use super::*;
+
+    #[test]
+    fn operands_broadcast_and_split_digits_alike() {
+        let (mut b, x, tensor) = input(&[4, 6]);
+        // [24] as [2, 12] against a row of 12: the row's digits are those of the columns.
+        let wide = x.reshaped(&[2, 12]).unwrap();
+        let row = wide.sliced(0, 1, 1, 1).unwrap();
+        let acc = weighted_sum(&mut b, "add", &[(3, wide), (-2, row)]).unwrap();
+        let found = run(b, acc, tensor.clone());
+        let expected = (0..24).map(|i| 3 * tensor.values[i] - 2 * tensor.values[12 + i % 12]);
+        assert_eq!(found.values, expected.collect::<Vec<_>>());
+    }
+}

@@ -134,3 +134,36 @@ fn bounds(x: Bounds, weights: &[i64], bias: Option<&[i64]>, sizes: [usize; 4]) -
     }
     total
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{input, run, values};
+    use super::*;
+    use crate::execute::points;
+
+    #[test]
+    fn transposed_convolutions_scatter_each_input() {
+        for (groups, stride, dilation, pad) in [(1, 2, 1, 1), (2, 1, 2, 0), (1, 3, 1, 0)] {
+            let (channels, filters, kernel, size) = (4, 3, 3, 5);
+            let out = (size - 1) * stride + (kernel - 1) * dilation + 1 - 2 * pad;
+            let (mut b, x, tensor) = input(&[1, channels, size]);
+            let weights = values(channels * filters * kernel, Bounds { lo: -4, hi: 5 });
+            let bias = values(groups * filters, Bounds { lo: -9, hi: 9 });
+            let window = Window { kernel, stride, dilation, pad, output: size };
+            let acc =
+                transposed_convolution(&mut b, "up", &x, &weights, Some(&bias), groups, &[window], &[out]).unwrap();
+            let found = run(b, acc, tensor.clone());
+            let mut expected: Vec<i64> = bias.iter().flat_map(|&value| alloc::vec![value; out]).collect();
+            for p in points(&[channels, filters, kernel, size]) {
+                let (c, o, k, i) = (p[0], p[1], p[2], p[3]);
+                let y = (i * stride + k * dilation) as i64 - pad as i64;
+                if (0..out as i64).contains(&y) {
+                    let filter = c / (channels / groups) * filters + o;
+                    expected[filter * out + y as usize] +=
+                        tensor.values[c * size + i] * weights[(c * filters + o) * kernel + k];
+                }
+            }
+            assert_eq!(found.values, expected);
+        }
+    }
+}

@@ -54,7 +54,7 @@ impl Lowering<'_> {
         let constant = operands.iter().any(|(_, operand)| matches!(operand, Operand::Constant(..)));
         let imported = chain.steps.iter().any(|step| matches!(step, Step::Quantise(_)));
         let (unit, divisor) = match &mut plan {
-            None if same && !constant => (least, 1),
+            None if same && (!constant || self.is_integer(&node.outputs[0])) => (least, 1),
             None => (least / 4096.0, 1),
             Some(plan) if same && !constant && plan.free && scales.len() == 2 => {
                 // The sum at the operands' own scale, over a power of two that its range needs.
@@ -149,7 +149,10 @@ impl Lowering<'_> {
         let chain = self.chain(&node.outputs[0]);
         let largest = factors.iter().fold(0f64, |m, f| m.max(f.abs())).max(1e-30);
         let one = factors.iter().all(|f| (f / largest - 1.0).abs() < 1e-12);
-        if one && offsets.is_none() && chain.steps.is_empty() && chain.biases.is_empty() && factors.len() == 1 {
+        let whole = self.is_integer(&node.outputs[0]);
+        if !whole && one && factors.len() == 1 && factors[0] > 0.0 && offsets.is_none() && chain.steps.is_empty()
+            && chain.biases.is_empty()
+        {
             // One positive factor only changes the scale.
             self.set(&node.outputs[0], x.view.clone(), x.scale * largest, 0);
             return Ok(());
@@ -159,6 +162,7 @@ impl Lowering<'_> {
         let top = 1i64 << 12;
         let (unit, integers, rounding) = if wide {
             let (step, integers) = match super::scale::step_of(&reals, 255) {
+                _ if whole => (1.0, factors.iter().map(|f| f.round() as i64).collect()),
                 Some(found) => found,
                 None => {
                     let step = largest / top as f64;

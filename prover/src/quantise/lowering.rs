@@ -2,7 +2,7 @@
 
 use super::calibrate::Ranges;
 use super::chain::{Chain, Plan};
-use super::scale::nearest_ratio;
+use super::scale::{imported_ratio, nearest_ratio};
 use super::targets::{Target, Targets};
 use crate::onnx::{DType, Graph, Node, OpError, Tensor};
 use assay_circuits::builder::{Accumulator, BuildError, Builder, View};
@@ -200,6 +200,11 @@ impl<'g> Lowering<'g> {
         self.graph.outputs.iter().any(|output| output == name)
     }
 
+    /// True where the source model's value is a tensor of integers.
+    pub fn is_integer(&self, name: &str) -> bool {
+        self.graph.dtype(name).is_some_and(|dtype| !dtype.is_float())
+    }
+
     /// The only reader of a value that is no output.
     pub fn single_reader(&self, name: &str) -> Option<usize> {
         match self.readers.get(name).map(Vec::as_slice) {
@@ -283,6 +288,10 @@ impl<'g> Lowering<'g> {
 
     /// True where a value needs no rounding: it is an output, or only views lie between it and one.
     pub fn is_wide(&self, name: &str) -> bool {
+        // Arithmetic of the source model's integers is exact.
+        if self.is_integer(name) {
+            return true;
+        }
         if self.is_output(name) {
             return !self.readers.contains_key(name);
         }
@@ -332,7 +341,7 @@ impl<'g> Lowering<'g> {
     fn ratio(&self, mut plan: Plan, unit: f64, exact: bool, accumulator: &Accumulator) -> (Plan, Ratio) {
         let wanted = unit / plan.grid;
         if exact {
-            return (plan, nearest_ratio(wanted, 1.0 / f64::from(1 << 17)));
+            return (plan, imported_ratio(wanted));
         }
         if plan.free {
             let s = (4.0 - wanted.log2()).floor().clamp(0.0, 16.0) as u32;
@@ -379,6 +388,9 @@ impl<'g> Lowering<'g> {
     }
 
     fn finish_output(&mut self, name: &str, visibility: Visibility) -> Result<(), LowerNodeError> {
+        if self.graph.shape(name).is_some_and(|shape| shape.contains(&0)) {
+            return form("a tensor without elements");
+        }
         let quantity = match self.values.get(name) {
             Some(quantity) => quantity.clone(),
             None => {
