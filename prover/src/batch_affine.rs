@@ -72,7 +72,7 @@ impl Additions for Batch {
     }
 }
 
-/// No point of the curve has `x = 0`.
+/// No point of the curve has `x = 0`, since 3 is no square.
 #[cfg(target_arch = "x86_64")]
 fn is_identity(point: &G1Affine) -> bool {
     point.x.0.0 == [0; 4]

@@ -15,6 +15,9 @@
 //! small enough for the second-level cache, used for all rows and dropped. Points are group elements in their unique
 //! affine form, so that the result depends neither on the method nor on the number of threads.
 
+mod plan;
+
+use self::plan::{Method, Plan, largest};
 use crate::batch_affine::Batch;
 use ark_ec::CurveGroup;
 use assay_verifier::basis;
@@ -68,21 +71,6 @@ pub fn commit_rows<E: Entry>(basis: &Basis, rows: &[&[E]]) -> Vec<G1Affine> {
     plan.commit(&basis.points[..columns], rows)
 }
 
-/// How digit rows are summed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Method {
-    Table,
-    Buckets,
-}
-
-/// What [`commit_rows`] decides before it starts.
-#[derive(Clone, Copy, Debug)]
-struct Plan {
-    method: Method,
-    /// Bits of a digit.
-    width: u32,
-}
-
 /// One digit position of one row.
 #[derive(Clone, Copy, Debug)]
 struct DigitRow {
@@ -91,29 +79,6 @@ struct DigitRow {
 }
 
 impl Plan {
-    fn cheapest<E: Entry>(rows: &[&[E]], columns: usize) -> Self {
-        let sizes = histogram(rows);
-        let rows_by_size = rows.iter().fold([0; 65], |mut count, row| {
-            count[bits(largest(row))] += 1;
-            count
-        });
-        let digits = |counts: &[usize; 65], width: u32| -> usize {
-            counts.iter().enumerate().skip(1).map(|(bits, n)| n * (bits + 1).div_ceil(width as usize)).sum()
-        };
-        let tables = (1..=9).map(|width| {
-            let cost = digits(&sizes, width) + (columns << (width - 1));
-            (cost, Self { method: Method::Table, width })
-        });
-        let buckets = (4..=12).map(|width| {
-            let cost = digits(&sizes, width) + digits(&rows_by_size, width) * ((1 << (width - 1)) + 20);
-            (cost, Self { method: Method::Buckets, width })
-        });
-        tables
-            .chain(buckets)
-            .min_by_key(|(cost, _)| *cost)
-            .map_or(Self { method: Method::Table, width: 8 }, |(_, p)| p)
-    }
-
     fn commit<E: Entry>(self, points: &[G1Affine], rows: &[&[E]]) -> Vec<G1Affine> {
         let digit_rows: Vec<DigitRow> = rows
             .iter()
@@ -127,33 +92,6 @@ impl Plan {
             Method::Buckets => self.by_buckets(points, rows, &digit_rows),
         };
         self.join(&digit_rows, &sums, rows.len())
-    }
-
-    /// Digits that an entry of this magnitude has.
-    fn positions(self, mut magnitude: u64) -> usize {
-        let mut count = 0;
-        while magnitude > 0 {
-            magnitude = self.cut(magnitude).1;
-            count += 1;
-        }
-        count
-    }
-
-    /// The lowest digit of a magnitude, and what is left above it.
-    fn cut(self, magnitude: u64) -> (i32, u64) {
-        let low = magnitude & ((1 << self.width) - 1);
-        let carry = u64::from(low > 1 << (self.width - 1));
-        (low as i32 - ((carry as i32) << self.width), (magnitude >> self.width) + carry)
-    }
-
-    fn digit<E: Entry>(self, entry: E, position: u32) -> i32 {
-        let value = entry.value();
-        let mut rest = value.unsigned_abs();
-        for _ in 0..position {
-            rest = self.cut(rest).1;
-        }
-        let digit = self.cut(rest).0;
-        if value < 0 { -digit } else { digit }
     }
 
     fn by_table<E: Entry>(
@@ -328,22 +266,6 @@ impl Buffers {
     }
 }
 
-/// How many entries have a magnitude of 0, 1, .. 64 bits.
-fn histogram<E: Entry>(rows: &[&[E]]) -> [usize; 65] {
-    rows.iter().flat_map(|row| row.iter()).fold([0; 65], |mut count, entry| {
-        count[bits(entry.value().unsigned_abs())] += 1;
-        count
-    })
-}
-
-fn bits(magnitude: u64) -> usize {
-    (u64::BITS - magnitude.leading_zeros()) as usize
-}
-
-fn largest<E: Entry>(row: &[E]) -> u64 {
-    row.iter().map(|entry| entry.value().unsigned_abs()).max().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -415,18 +337,6 @@ mod tests {
             pool.install(|| commit_rows(&basis, &rows))
         };
         assert_eq!(on(1), on(3));
-    }
-
-    #[test]
-    fn many_short_rows_take_a_table_and_few_long_ones_buckets() {
-        let short = ramp(300, 128);
-        let long = ramp(10, 4096);
-        let plan = |rows: &[Vec<i32>]| {
-            let rows: Vec<&[i32]> = rows.iter().map(Vec::as_slice).collect();
-            Plan::cheapest(&rows, rows[0].len()).method
-        };
-        assert_eq!(plan(&short), Method::Table);
-        assert_eq!(plan(&long), Method::Buckets);
     }
 
     #[test]

@@ -297,3 +297,64 @@ fn invert(a: &Element) -> Element {
 fn field(words: &Words, lane: usize) -> Fq {
     Fq::new_unchecked(BigInt::new([words.0[0][lane], words.0[1][lane], words.0[2][lane], words.0[3][lane]]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ark_ff::{AdditiveGroup, Field, Zero};
+    use proptest::prelude::*;
+
+    /// Elements whose words are far out more often than chance has it.
+    fn any_element() -> impl Strategy<Value = Fq> {
+        let raw = |words| Fq::new_unchecked(BigInt::new(words));
+        let largest = (-Fq::ONE.double()).0.0;
+        prop_oneof![
+            any::<[u8; 32]>().prop_map(|bytes| Fq::from_le_bytes_mod_order(&bytes)),
+            Just(Fq::ZERO),
+            Just(raw([1, 0, 0, 0])),
+            Just(raw([u64::MAX, u64::MAX, u64::MAX, 0])),
+            Just(raw(largest)),
+            Just(-raw([1, 0, 0, 0])),
+        ]
+    }
+
+    fn words(lanes: &[Fq; LANES]) -> Words {
+        Words(core::array::from_fn(|j| core::array::from_fn(|lane| lanes[lane].0.0[j])))
+    }
+
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    fn compute(a: &Words, b: &Words) -> [Words; 3] {
+        let (a, b) = (read(a), read(b));
+        [write(&mul(&a, &b)), write(&subtract(&a, &[b], &Q_16)), write(&subtract(&a, &[b, b], &Q_32))]
+    }
+
+    proptest! {
+        #[test]
+        fn lanes_compute_as_the_field_does(
+            a in prop::array::uniform8(any_element()),
+            b in prop::array::uniform8(any_element()),
+        ) {
+            prop_assume!(is_available());
+            // SAFETY: the features were just found.
+            let [product, difference, second] = unsafe { compute(&words(&a), &words(&b)) };
+            for lane in 0..LANES {
+                prop_assert_eq!(field(&product, lane), a[lane] * b[lane]);
+                prop_assert_eq!(field(&difference, lane), a[lane] - b[lane]);
+                prop_assert_eq!(field(&second, lane), a[lane] - b[lane].double());
+            }
+        }
+
+        #[test]
+        fn lanes_are_inverted(a in prop::array::uniform8(any_element())) {
+            prop_assume!(is_available() && a.iter().all(|a| !a.is_zero()));
+            // SAFETY: the features were just found.
+            let inverses = unsafe { inverted(&words(&a)) };
+            (0..LANES).for_each(|lane| assert_eq!(Some(field(&inverses, lane)), a[lane].inverse()));
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    fn inverted(a: &Words) -> Words {
+        write(&invert(&read(a)))
+    }
+}

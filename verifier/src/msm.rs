@@ -95,7 +95,7 @@ impl Windows {
     /// The buckets of all windows, window by window, bucket `d` at place `d - 1` of its window.
     fn fill_buckets(&self, terms: &[Term], batch: &mut impl Additions) -> Vec<G1Affine> {
         /// Points that are sorted and summed at a time: they should stay in the second-level cache.
-        const CHUNK: usize = 1 << 13;
+        const CHUNK: usize = 1 << 14;
         let mut digits = vec![0i32; self.count * terms.len()];
         for (i, (_, scalar)) in terms.iter().enumerate() {
             digits
