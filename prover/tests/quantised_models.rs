@@ -71,7 +71,7 @@ fn figures(verdicts: &[[bool; 3]]) -> Figures {
 }
 
 fn describe(name: &str, program: &Program, graph: &Graph) -> Cost {
-    let cost = Cost::of(&plan(program, &Coverage::All).unwrap());
+    let cost = Cost::of(&plan(program).unwrap().system(program, &Coverage::All).unwrap());
     println!(
         "{name}: {} operations, {} MACs, {cost:?}",
         program.operations.len(),
