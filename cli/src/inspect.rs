@@ -41,11 +41,13 @@ impl InspectArgs {
         let bytes = read_bytes(&self.file)?;
         match FileKind::of(&bytes) {
             Some(FileKind::Program) => {
-                program(&decode_program(&self.file, &bytes)?, "program", bytes.len(), None)
+                let decoded = decode_program(&self.file, &bytes)?;
+                let digest = program_digest(&decoded, &plan(&decoded)?);
+                program(&decoded, "program", bytes.len(), None, &digest)
             }
             Some(FileKind::Key) => {
                 let key = decode_key(&self.file, &bytes)?;
-                program(key.program(), "verifying key", bytes.len(), Some(key.rows().len()))
+                program(key.program(), "verifying key", bytes.len(), Some(key.rows().len()), key.digest())
             }
             Some(FileKind::Proof) => Ok(proof(&bytes)),
             None => Err(CliError::content(&self.file, "is no program, proof or verifying key of Assay")),
@@ -81,11 +83,17 @@ fn proof(bytes: &[u8]) -> Report {
     }
 }
 
-fn program(program: &Program, kind: &str, bytes: usize, key_rows: Option<usize>) -> Result<Report, CliError> {
+fn program(
+    program: &Program,
+    kind: &str,
+    bytes: usize,
+    key_rows: Option<usize>,
+    digest: &[u8; 32],
+) -> Result<Report, CliError> {
     let plan = plan(program)?;
     let system = plan.system(program, &Coverage::All)?;
     let cost = Cost::of(&system);
-    let digest = Hex(&program_digest(program, &plan)).to_string();
+    let digest = Hex(digest).to_string();
     let model = if program.committed_model { "committed" } else { "public" };
     let weights: usize = program.constants.iter().map(|constant| constant.shape.cells()).sum();
     let macs = program.multiply_accumulates();

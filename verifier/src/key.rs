@@ -1,7 +1,7 @@
 //! Verifying keys: a program, and for a committed model the commitments to its weights.
 //!
 //! A key is checked when it is made: the program's rules, and for a committed model a proof that every weight
-//! lies within its bounds. [`VerifyingKey::digest`] is what a proof absorbs as the program's digest.
+//! lies within its bounds. A proof absorbs [`VerifyingKey::message`].
 
 use crate::basis;
 use crate::point;
@@ -88,6 +88,7 @@ impl Argument {
 pub struct VerifyingKey {
     program: Program,
     plan: Plan,
+    program_digest: [u8; 32],
     digest: [u8; 32],
     rows: Vec<G1Affine>,
     ranges: Option<Proof>,
@@ -120,8 +121,12 @@ impl VerifyingKey {
         program.check()?;
         let plan = plan(&program)?;
         let argument = Argument::new(&program, &plan, Coverage::All)?;
-        let digest = program_digest(&program, &plan);
-        Ok(VerifyingKey { program, plan, digest, rows, ranges, argument })
+        let program_digest = program_digest(&program, &plan);
+        let digest = match program.committed_model {
+            true => *blake3::hash(&key_message(&program_digest, &rows)).as_bytes(),
+            false => program_digest,
+        };
+        Ok(VerifyingKey { program, plan, program_digest, digest, rows, ranges, argument })
     }
 
     fn check_ranges(&self) -> Result<(), KeyError> {
@@ -147,7 +152,8 @@ impl VerifyingKey {
         &self.plan
     }
 
-    /// BLAKE3 of program root, plan and reference string.
+    /// What pins the model: [`program_digest`], and of a committed model BLAKE3 of it and the key's rows, since the
+    /// program then holds no weights.
     pub fn digest(&self) -> &[u8; 32] {
         &self.digest
     }
@@ -162,9 +168,9 @@ impl VerifyingKey {
         &self.argument
     }
 
-    /// What a transcript absorbs of the key: the digest, then the rows of a committed model.
+    /// What a transcript absorbs of the key: the program's digest, then the rows of a committed model.
     pub fn message(&self) -> Vec<u8> {
-        key_message(&self.digest, &self.rows)
+        key_message(&self.program_digest, &self.rows)
     }
 
     /// The canonical encoding.
