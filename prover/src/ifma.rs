@@ -334,7 +334,9 @@ mod tests {
             a in prop::array::uniform8(any_element()),
             b in prop::array::uniform8(any_element()),
         ) {
-            prop_assume!(is_available());
+            if !is_available() {
+                return Ok(());
+            }
             // SAFETY: the features were just found.
             let [product, difference, second] = unsafe { compute(&words(&a), &words(&b)) };
             for lane in 0..LANES {
@@ -346,7 +348,9 @@ mod tests {
 
         #[test]
         fn lanes_are_inverted(a in prop::array::uniform8(any_element())) {
-            prop_assume!(is_available() && a.iter().all(|a| !a.is_zero()));
+            if !is_available() || a.iter().any(|a| a.is_zero()) {
+                return Ok(());
+            }
             // SAFETY: the features were just found.
             let inverses = unsafe { inverted(&words(&a)) };
             (0..LANES).for_each(|lane| assert_eq!(Some(field(&inverses, lane)), a[lane].inverse()));

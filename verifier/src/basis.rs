@@ -102,7 +102,7 @@ mod tests {
         let mut points = basis(SHIPPED);
         points.push(inner_product_point());
         assert!(points.iter().all(|point| point.is_on_curve() && *point != G1Affine::identity()));
-        let distinct: alloc::collections::BTreeSet<_> = points.iter().map(|point| encode(point)).collect();
+        let distinct: alloc::collections::BTreeSet<_> = points.iter().map(encode).collect();
         assert_eq!(distinct.len(), points.len());
     }
 
