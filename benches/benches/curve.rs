@@ -36,7 +36,8 @@ fn remainder(x: u64) -> i32 {
 }
 
 fn commit_rows(c: &mut Criterion) {
-    let kinds: [(&str, fn(u64) -> i32); 3] =
+    type Cell = fn(u64) -> i32;
+    let kinds: [(&str, Cell); 3] =
         [("signed byte", signed_byte), ("activation", activation), ("remainder", remainder)];
     let mut group = c.benchmark_group("commit_rows");
     group.sample_size(10);

@@ -46,7 +46,7 @@ pub enum Expression {
     Max(Box<Expression>, Box<Expression>),
 }
 
-/// `floor((x + floor(D/2)) / D)`, the rounding of every requantisation (protocol.md, semantics).
+/// `floor((x + floor(D/2)) / D)`, the rounding of every requantisation (`papers/protocol.md`, section 3).
 pub fn divide_round(x: i64, divisor: u64) -> i64 {
     let d = i128::from(divisor.max(1));
     (i128::from(x) + d / 2).div_euclid(d) as i64

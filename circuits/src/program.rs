@@ -375,12 +375,12 @@ impl Program {
     /// no inequality can wrap, sizes are bounded.
     pub fn check(&self) -> Result<(), ProgramError> {
         self.check_parts()?;
+        let mut reaches = Vec::with_capacity(self.operations.len());
         for (number, operation) in self.operations.iter().enumerate() {
-            self.check_operation(number, operation).map_err(|rule| ProgramError::Operation {
-                operation: number,
-                name: operation.name.clone(),
-                rule,
+            let reach = self.check_operation(operation, &reaches).map_err(|rule| {
+                ProgramError::Operation { operation: number, name: operation.name.clone(), rule }
             })?;
+            reaches.push(reach);
         }
         Ok(())
     }
@@ -425,20 +425,24 @@ impl Program {
         Ok(())
     }
 
-    fn check_operation(&self, number: usize, operation: &Operation) -> Result<(), &'static str> {
+    /// Checks an operation, given how far each earlier wire reaches by what is proven of it; gives how far its own
+    /// wire reaches. Where no lookup holds a wire to its bounds (it equals its sum, or is the larger of two), that
+    /// is the reach of the sums, whatever bounds the program states.
+    fn check_operation(&self, operation: &Operation, reaches: &[i128]) -> Result<i128, &'static str> {
         let sizes = operation.loop_sizes();
         if sizes.len() > 2 * MAX_AXES {
             return Err("too many loop axes");
         }
-        if Shape::new(operation.reduce.clone()).is_none() {
+        let Some(reduce) = Shape::new(operation.reduce.clone()) else {
             return Err("its reduce axes are empty or too large");
-        }
-        if operation.shape.variables() + sizes.len() > 60 {
+        };
+        if operation.shape.variables() + reduce.variables() > 60 {
             return Err("its loop is too large");
         }
         if operation.sums.is_empty() || operation.sums.len() > 4 {
             return Err("it has no sum, or more than four");
         }
+        let mut farthest: i128 = 0;
         for sum in &operation.sums {
             if Bounds::new(sum.bounds.lo, sum.bounds.hi).is_none() {
                 return Err("a sum's bounds leave 2^62");
@@ -448,11 +452,12 @@ impl Program {
             }
             let mut total: i128 = 0;
             for term in &sum.terms {
-                total = total.saturating_add(self.check_term(number, operation, term, &sizes)?);
+                total = total.saturating_add(self.check_term(operation, term, &sizes, reaches)?);
             }
             if total >= i128::from(MAX_MAGNITUDE) {
                 return Err("a sum can reach 2^62");
             }
+            farthest = farthest.max(total);
         }
         if !operation.expression.is_valid(operation.sums.len()) {
             return Err("its expression is out of range");
@@ -462,16 +467,24 @@ impl Program {
         if operation.class == Class::Rank && !(ranks && operation.sums.len() == 1) {
             return Err("a rank reads one tensor along one axis");
         }
-        Ok(())
+        let stated = i128::from(operation.bounds().magnitude());
+        let looked_up = match &operation.expression {
+            Expression::Sum(_) | Expression::Max(..) => operation.class == Class::Rank,
+            Expression::Clamp { bounds, of } => {
+                !(**of == Expression::Sum(0) && operation.sums.iter().all(|sum| bounds.covers(&sum.bounds)))
+            }
+            _ => true,
+        };
+        Ok(if looked_up { stated } else { farthest.max(stated) })
     }
 
     /// The greatest magnitude that the term can reach.
     fn check_term(
         &self,
-        number: usize,
         operation: &Operation,
         term: &Term,
         sizes: &[usize],
+        reaches: &[i128],
     ) -> Result<i128, &'static str> {
         if term.factors.len() > MAX_FACTORS {
             return Err("a term has too many factors");
@@ -479,7 +492,7 @@ impl Program {
         // At least one each, so that a zero in front does not hide a product that wraps.
         let mut magnitude = i128::from(term.coefficient).abs().max(1);
         for access in &term.factors {
-            if matches!(access.source, Source::Operation(i) if i >= number) {
+            if matches!(access.source, Source::Operation(i) if i >= reaches.len()) {
                 return Err("it reads a wire that is not written before it");
             }
             let (shape, bounds) =
@@ -495,7 +508,11 @@ impl Program {
                     return Err("an index is not canonical");
                 }
             }
-            magnitude = magnitude.saturating_mul(i128::from(bounds.magnitude().max(1)));
+            let reach = match access.source {
+                Source::Operation(i) => reaches[i],
+                _ => i128::from(bounds.magnitude()),
+            };
+            magnitude = magnitude.saturating_mul(reach.max(1));
         }
         for axis in operation.reduce_axes(term) {
             magnitude = magnitude.saturating_mul(sizes[axis] as i128);
@@ -585,7 +602,8 @@ fn encode_shape(sizes: &[usize], w: &mut Writer) {
 
 fn decode_shape(r: &mut Reader<'_>) -> Result<Shape, DecodeError> {
     let rank = r.u8("rank")?;
-    let sizes = (0..rank).map(|_| r.u64("axis size").map(|n| n as usize)).collect::<Result<Vec<_>, _>>()?;
+    let size = |r: &mut Reader<'_>| usize::try_from(r.u64("axis size")?).map_err(|_| r.invalid("axis size"));
+    let sizes = (0..rank).map(|_| size(r)).collect::<Result<Vec<_>, _>>()?;
     Shape::new(sizes).ok_or_else(|| r.invalid("shape"))
 }
 

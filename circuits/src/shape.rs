@@ -8,8 +8,9 @@ use alloc::vec::Vec;
 
 /// The largest number of axes of a tensor.
 pub const MAX_AXES: usize = 8;
-/// The largest number of variables of a padded tensor: 2^40 cells bound every product of sizes below.
-pub const MAX_VARIABLES: usize = 40;
+/// The largest number of variables of a padded tensor: 2^40 cells, or 2^28 where an index has 32 bits, bound every
+/// product of sizes below.
+pub const MAX_VARIABLES: usize = if usize::BITS >= 64 { 40 } else { 28 };
 
 /// Number of bits that index an axis of `size` cells: the smallest b with `size <= 2^b`.
 pub const fn log_size(size: usize) -> usize {

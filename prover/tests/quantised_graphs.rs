@@ -105,7 +105,7 @@ fn errors(graph: &Graph, bits: Bits) -> (Program, Vec<f32>) {
     for pick in [0usize, 1, 2] {
         let values = |i: usize| {
             let bounds = program.inputs[0].bounds;
-            [bounds.lo, bounds.hi, if i % 3 == 0 { bounds.lo } else { bounds.hi }][pick]
+            [bounds.lo, bounds.hi, if i.is_multiple_of(3) { bounds.lo } else { bounds.hi }][pick]
         };
         let shape = program.inputs[0].shape.clone();
         let extreme = IntTensor { values: (0..shape.cells()).map(values).collect(), shape };

@@ -1,6 +1,6 @@
 //! The indicator automaton: the extension of `[0 = c + sum s_i a_i]`, every a_i within its true size.
 //!
-//! Reads the variables least significant bit first with the carry as state (argument-details, section 2):
+//! Reads the variables least significant bit first with the carry as state (`papers/protocol.md`, section 2):
 //! after t bits, `c + sum s_i a_i` over the bits read is `2^t * carry`, or the path is dead. A flag for each
 //! variable whose size is no power of two tells whether the bits read are below the size's. Each bit is read
 //! once and each assignment has one path, so the total weight of accepting paths is multilinear and is the
@@ -28,7 +28,7 @@ pub fn evaluate(constant: i64, axes: &[IndicatorAxis<'_>]) -> F {
     let bits = axes.iter().map(|axis| log_size(axis.size)).max().unwrap_or(0);
     let mut states: BTreeMap<(i64, u32), F> = BTreeMap::from([((constant, 0), F::ONE)]);
     for bit in 0..bits {
-        let mut weighted = states.into_iter().map(|(state, weight)| (state, weight)).collect::<Vec<_>>();
+        let mut weighted: Vec<((i64, u32), F)> = states.into_iter().collect();
         for (number, axis) in axes.iter().enumerate() {
             weighted = read(weighted, number, axis, bit);
         }

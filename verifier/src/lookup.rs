@@ -8,7 +8,7 @@
 //! A node of layer k is the sum of the fractions of its children (x,0), (x,1) in layer k + 1; layer 1 has two
 //! nodes, and the leaves are layer n. Blocks are power-of-two aligned, so that a block's leaves are read at a
 //! suffix of the point in which the tree ends. The mask of a lookup is zero in padding and is the verifier's
-//! own; a multiplicity is committed before beta. Soundness: see `papers/protocol.md`, section 8.
+//! own; a multiplicity is committed before beta. Soundness: see `papers/soundness.md`.
 
 use crate::F;
 use crate::multilinear::{SmallSum, eq_index, eq_table, in_bounds};

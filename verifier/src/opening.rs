@@ -1,4 +1,4 @@
-//! Openings: committed tensors have the claimed values (argument-details, section 5).
+//! Openings: committed tensors have the claimed values (`papers/protocol.md`, section 4).
 //!
 //! Each tensor is a matrix of rows, each row a Pedersen commitment over one transparent basis. Claims are
 //! combined by powers of rho; claims with the same column point fold into one row; a sumcheck over the columns

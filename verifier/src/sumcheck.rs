@@ -1,4 +1,4 @@
-//! The batched sumcheck: all claims on virtual tensors at once (argument-details, section 4).
+//! The batched sumcheck: all claims on virtual tensors at once (`papers/protocol.md`, section 4).
 //!
 //! Claims v_1 .. v_K with powers of rho; a term of n_t variables counts as `2^(n_t - n) P_t` in the last n_t of
 //! n variables, constant before. A message is all coefficients but the linear one, which follows from the

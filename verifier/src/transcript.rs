@@ -102,6 +102,10 @@ mod tests {
         let mut transcript = MerlinTranscript::new(b"assay test vector");
         transcript.absorb_scalars(b"scalars", &[F::from(1u64), -F::from(1u64)]);
         let first = transcript.challenge(b"challenge");
+        assert_eq!(
+            crate::hex::Hex(&crate::point::encode_scalar(&first)).to_string(),
+            "e4c5f2d9983263587dc680e69440a08dc8675ed0275a0a72515b95be94b07f0a"
+        );
         assert_ne!(first, transcript.challenge(b"challenge"));
     }
 }

@@ -1,4 +1,4 @@
-//! Affine reads as views and indicators, sums as columns and einsums (argument-details, section 1).
+//! Affine reads as views and indicators, sums as columns and einsums (`papers/protocol.md`, section 2).
 
 use super::Lowering;
 use crate::program::{Access, Affine, Operation, Sum, Term};
@@ -34,12 +34,9 @@ fn axis_view(affine: &Affine, size: usize, sizes: &[usize], used: &mut Vec<usize
         }
         joined.push(axis);
     }
-    for bit in 0..bits {
-        if affine.constant >> bit & 1 == 1 {
-            if variables[bit].is_some() {
-                return None;
-            }
-            variables[bit] = Some(Variable::Bit(true));
+    for (bit, place) in variables.iter_mut().enumerate() {
+        if affine.constant >> bit & 1 == 1 && place.replace(Variable::Bit(true)).is_some() {
+            return None;
         }
     }
     used.extend(joined);

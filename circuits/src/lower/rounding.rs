@@ -1,4 +1,4 @@
-//! Expressions as hints and lookups: rounding with bounds (argument-details, section 6), and pairwise maxima.
+//! Expressions as hints and lookups: rounding with bounds (`papers/protocol.md`, section 3), and pairwise maxima.
 //!
 //! With S the first sum, e = floor(D/2), mid = floor((S + e) / D) and f the rest of the expression:
 //!

@@ -33,7 +33,7 @@ impl Lowering<'_> {
             (Bounds { lo: lo - zero, hi: hi - zero }, 1.0, zero)
         } else {
             let (lo, hi) = self.ranges.get(&input.name).copied().unwrap_or((0.0, 0.0));
-            (Bounds { lo: (lo as i64).max(-65535).min(0), hi: (hi as i64).clamp(0, 65535) }, 1.0, 0)
+            (Bounds { lo: (lo as i64).clamp(-65535, 0), hi: (hi as i64).clamp(0, 65535) }, 1.0, 0)
         };
         let image = image.filter(|_| self.graph.inputs.len() == 1).cloned();
         let program_input = Input { name: input.name.clone(), shape, bounds, scale, visibility, image };
