@@ -180,6 +180,12 @@ impl<'a> Reader<'a> {
         if value.is_nan() { Err(self.invalid(what)) } else { Ok(value) }
     }
 
+    /// The length that the next list states; `None` where the bytes end before it.
+    pub fn peek_length(&self) -> Option<usize> {
+        let bytes = self.bytes.get(self.offset..)?.first_chunk()?;
+        Some(u32::from_le_bytes(*bytes) as usize)
+    }
+
     /// A length of elements that take at least `least` bytes each, checked against the bytes that are left.
     pub fn length(&mut self, least: usize, what: &'static str) -> Result<usize, DecodeError> {
         let offset = self.offset;

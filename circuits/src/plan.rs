@@ -9,6 +9,7 @@ use crate::lower::{Choices, Coverage, LowerError, lower};
 use crate::program::Program;
 use crate::relation::{Group, Kind, Schedule, System, TensorSpec};
 use crate::shape::{Shape, log_size};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// log2 of the shortest and of the longest row.
@@ -87,11 +88,14 @@ impl Layout {
     pub fn new(tensors: &[TensorSpec], log_row: usize, rounds: usize) -> Layout {
         let mut layout =
             Layout { log_row, rounds, places: alloc::vec![None; tensors.len()], groups: Vec::new() };
-        let mut groups: Vec<Group> = tensors.iter().filter_map(group).collect();
-        groups.sort_unstable();
-        groups.dedup();
-        for of in groups {
-            let members = || (0..tensors.len()).filter(|&id| group(&tensors[id]) == Some(of));
+        let mut groups: BTreeMap<Group, Vec<usize>> = BTreeMap::new();
+        for (id, tensor) in tensors.iter().enumerate() {
+            if let Kind::Committed(of) = tensor.kind {
+                groups.entry(of).or_default().push(id);
+            }
+        }
+        for (of, members) in groups {
+            let members = || members.iter().copied();
             let mut rows = 0;
             for id in members().filter(|&id| tensors[id].shape.variables() >= log_row) {
                 layout.places[id] = Some(Place::Rows { first: rows });
@@ -115,13 +119,6 @@ impl Layout {
     /// Number of rows of a group.
     pub fn rows(&self, group: Group) -> usize {
         self.groups.iter().find(|(of, _)| *of == group).map_or(0, |(_, rows)| *rows)
-    }
-}
-
-fn group(tensor: &TensorSpec) -> Option<Group> {
-    match tensor.kind {
-        Kind::Committed(group) => Some(group),
-        _ => None,
     }
 }
 
@@ -169,6 +166,11 @@ const CELL_BYTES: u64 = 30;
 impl Cost {
     /// Counts a system.
     pub fn of(system: &System) -> Cost {
+        Cost::with(system, &Schedule::new(system))
+    }
+
+    /// Counts a system whose schedule is known.
+    fn with(system: &System, schedule: &Schedule) -> Cost {
         let mut cost = Cost::default();
         let layout = &system.layout;
         for tensor in &system.tensors {
@@ -184,15 +186,13 @@ impl Cost {
         cost.table_rows = system.tables.iter().map(|spec| spec.table.rows()).sum();
         let leaves = cost.padded_leaves + cost.table_rows;
         cost.log_tree = log_size(leaves);
-        let schedule = Schedule::new(system);
         cost.einsum_rounds = schedule.rounds;
         cost.row_bytes = 32 * cost.rows;
-        cost.proof_bytes = ProofShape::new(system, &schedule).bytes();
+        cost.proof_bytes = ProofShape::new(system, schedule).bytes();
         let points = 2 * layout.rounds as u64 * (1 << layout.log_row) / 2;
-        cost.prover_ns = LEAF_NS * leaves as u64
-            + CELL_NS * cost.committed_cells as u64
-            + POINT_NS * points
-            + system.multiply_accumulates() * 6;
+        let passes = system.multiply_accumulates().saturating_mul(6);
+        let others = LEAF_NS * leaves as u64 + CELL_NS * cost.committed_cells as u64 + POINT_NS * points;
+        cost.prover_ns = passes.saturating_add(others);
         let cells: usize = system.tensors.iter().map(|tensor| tensor.shape.padded_cells()).sum();
         cost.memory_bytes = PROCESS_BYTES + LEAF_BYTES * leaves as u64 + CELL_BYTES * cells as u64;
         cost
@@ -200,7 +200,7 @@ impl Cost {
 
     /// What the planner minimises: a byte of proof counts as three microseconds of the prover.
     fn score(&self) -> u64 {
-        self.proof_bytes as u64 * 3_000 + self.prover_ns
+        (self.proof_bytes as u64 * 3_000).saturating_add(self.prover_ns)
     }
 }
 
@@ -310,10 +310,11 @@ pub fn plan(program: &Program) -> Result<Plan, LowerError> {
                 continue;
             }
         };
+        let schedule = Schedule::new(&system);
         for log_row in ROW_LOGS {
             for rounds in 0..=log_row.saturating_sub(4).min(6) {
                 system.layout = Layout::new(&system.tensors, log_row, rounds);
-                let score = Cost::of(&system).score();
+                let score = Cost::with(&system, &schedule).score();
                 if best.as_ref().is_none_or(|(least, _)| score < *least) {
                     best = Some((score, Plan { choices, log_row, rounds }));
                 }

@@ -121,6 +121,10 @@ pub struct Term {
 
 /// The most factors that a term has.
 pub const MAX_FACTORS: usize = 3;
+/// The most operations that a program has, and the most constants.
+pub const MAX_OPERATIONS: usize = 1 << 16;
+/// The most inputs that a program has, and the most outputs.
+pub const MAX_ENDS: usize = 1 << 10;
 
 /// A sum of terms, and exact bounds of its value over every valid input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -193,7 +197,7 @@ impl Operation {
         let term =
             |term: &Term| -> u64 { self.reduce_axes(term).iter().map(|&axis| sizes[axis] as u64).product() };
         let reduced: u64 = self.sums.iter().flat_map(|sum| &sum.terms).map(term).sum();
-        reduced * self.shape.cells() as u64
+        reduced.saturating_mul(self.shape.cells() as u64)
     }
 }
 
@@ -359,7 +363,7 @@ impl Program {
 
     /// Number of multiply-accumulates of one run.
     pub fn multiply_accumulates(&self) -> u64 {
-        self.operations.iter().map(Operation::multiply_accumulates).sum()
+        self.operations.iter().map(Operation::multiply_accumulates).fold(0, u64::saturating_add)
     }
 
     /// The program without the values of its constants, as a verifying key of a committed model holds it.
@@ -377,7 +381,7 @@ impl Program {
         self.check_parts()?;
         let mut reaches = Vec::with_capacity(self.operations.len());
         for (number, operation) in self.operations.iter().enumerate() {
-            let reach = self.check_operation(operation, &reaches).map_err(|rule| {
+            let reach = self.check_operation(number, operation, &reaches).map_err(|rule| {
                 ProgramError::Operation { operation: number, name: operation.name.clone(), rule }
             })?;
             reaches.push(reach);
@@ -387,9 +391,21 @@ impl Program {
 
     fn check_parts(&self) -> Result<(), ProgramError> {
         let part = |part, index, rule| ProgramError::Part { part, index, rule };
+        let counts = [
+            ("input", self.inputs.len(), MAX_ENDS),
+            ("output", self.outputs.len(), MAX_ENDS),
+            ("constant", self.constants.len(), MAX_OPERATIONS),
+            ("operation", self.operations.len(), MAX_OPERATIONS),
+        ];
+        if let Some(&(which, count, _)) = counts.iter().find(|(_, count, most)| count > most) {
+            return Err(part(which, count, "there are too many"));
+        }
         for (i, input) in self.inputs.iter().enumerate() {
             if !(input.scale.is_finite() && input.scale > 0.0) {
                 return Err(part("input", i, "its scale is not a positive number"));
+            }
+            if Bounds::new(input.bounds.lo, input.bounds.hi).is_none() {
+                return Err(part("input", i, "its bounds leave 2^62"));
             }
             if input.bounds.count() > 1 << 17 {
                 return Err(part("input", i, "its bounds are wider than 17 bits"));
@@ -399,6 +415,9 @@ impl Program {
             }
         }
         for (i, constant) in self.constants.iter().enumerate() {
+            if Bounds::new(constant.bounds.lo, constant.bounds.hi).is_none() {
+                return Err(part("constant", i, "its bounds leave 2^62"));
+            }
             let Some(values) = &constant.values else { continue };
             if values.len() != constant.shape.cells() {
                 return Err(part("constant", i, "its number of values is not its shape's"));
@@ -425,24 +444,27 @@ impl Program {
         Ok(())
     }
 
-    /// Checks an operation, given how far each earlier wire reaches by what is proven of it; gives how far its own
-    /// wire reaches. Where no lookup holds a wire to its bounds (it equals its sum, or is the larger of two), that
-    /// is the reach of the sums, whatever bounds the program states.
-    fn check_operation(&self, operation: &Operation, reaches: &[i128]) -> Result<i128, &'static str> {
+    /// Checks an operation, and gives its [`Program::reach`]; `reaches` has those of the operations before it.
+    fn check_operation(
+        &self,
+        number: usize,
+        operation: &Operation,
+        reaches: &[i128],
+    ) -> Result<i128, &'static str> {
         let sizes = operation.loop_sizes();
         if sizes.len() > 2 * MAX_AXES {
             return Err("too many loop axes");
         }
-        let Some(reduce) = Shape::new(operation.reduce.clone()) else {
+        if Shape::new(operation.reduce.clone()).is_none() {
             return Err("its reduce axes are empty or too large");
-        };
-        if operation.shape.variables() + reduce.variables() > 60 {
+        }
+        if operation.shape.variables() + sizes.len() > 60 {
             return Err("its loop is too large");
         }
         if operation.sums.is_empty() || operation.sums.len() > 4 {
             return Err("it has no sum, or more than four");
         }
-        let mut farthest: i128 = 0;
+        let mut totals = Vec::with_capacity(operation.sums.len());
         for sum in &operation.sums {
             if Bounds::new(sum.bounds.lo, sum.bounds.hi).is_none() {
                 return Err("a sum's bounds leave 2^62");
@@ -452,35 +474,66 @@ impl Program {
             }
             let mut total: i128 = 0;
             for term in &sum.terms {
-                total = total.saturating_add(self.check_term(operation, term, &sizes, reaches)?);
+                total = total.saturating_add(self.check_term(number, operation, term, &sizes, reaches)?);
             }
             if total >= i128::from(MAX_MAGNITUDE) {
                 return Err("a sum can reach 2^62");
             }
-            farthest = farthest.max(total);
+            totals.push(total as i64);
         }
         if !operation.expression.is_valid(operation.sums.len()) {
             return Err("its expression is out of range");
         }
-        let reads_one = |sum: &Sum| sum.terms.len() == 1 && sum.terms.iter().all(|t| t.factors.len() == 1);
-        let ranks = operation.reduce.len() == 1 && operation.sums.iter().all(reads_one);
-        if operation.class == Class::Rank && !(ranks && operation.sums.len() == 1) {
-            return Err("a rank reads one tensor along one axis");
-        }
-        let stated = i128::from(operation.bounds().magnitude());
-        let looked_up = match &operation.expression {
-            Expression::Sum(_) | Expression::Max(..) => operation.class == Class::Rank,
-            Expression::Clamp { bounds, of } => {
-                !(**of == Expression::Sum(0) && operation.sums.iter().all(|sum| bounds.covers(&sum.bounds)))
-            }
-            _ => true,
+        let reads_one = |sum: &Sum| {
+            sum.terms.len() == 1 && sum.terms.iter().all(|t| t.factors.len() == 1 && t.coefficient == 1)
         };
-        Ok(if looked_up { stated } else { farthest.max(stated) })
+        let ranks = operation.reduce.len() == 1 && operation.sums.iter().all(reads_one);
+        let plain = operation.expression == Expression::Sum(0) && operation.sums.len() == 1;
+        if operation.class == Class::Rank && !(ranks && plain) {
+            return Err("a rank reads one tensor along one axis, as it is");
+        }
+        Ok(Self::reach(operation, &totals))
     }
 
-    /// The greatest magnitude that the term can reach.
+    /// The greatest magnitude of the wire that a proof admits, whatever a hostile program states as the bounds
+    /// of its sums: `totals` are magnitudes of the sums that no operand can exceed.
+    ///
+    /// A wire that is a sum, or the larger of two, has no range of its own in the argument. Any other is a row
+    /// of a table or range, wherever the sums are.
+    fn reach(operation: &Operation, totals: &[i64]) -> i128 {
+        let stated = i128::from(operation.bounds().magnitude());
+        let unranged = match &operation.expression {
+            Expression::Sum(_) | Expression::Max(..) => true,
+            Expression::Clamp { of, .. } => **of == Expression::Sum(0),
+            _ => false,
+        };
+        let possible = match operation.class {
+            Class::Rank => 0,
+            _ if unranged => totals.iter().copied().max().unwrap_or(0),
+            _ => {
+                let sums: Vec<Bounds> = totals.iter().map(|&t| Bounds { lo: -t, hi: t }).collect();
+                operation.expression.bounds(&sums).magnitude()
+            }
+        };
+        stated.max(possible.into())
+    }
+
+    /// The greatest magnitude of a source that a proof admits.
+    fn magnitude(&self, source: Source, bounds: Bounds, reaches: &[i128]) -> i128 {
+        let stated = i128::from(bounds.magnitude());
+        match source {
+            Source::Input(_) => stated,
+            Source::Operation(i) => reaches.get(i).copied().unwrap_or(stated),
+            // A verifying key proves the ranges of a wide constant's digits, not of the constant.
+            Source::Constant(_) if self.committed_model => stated.max(crate::lower::digits_reach(bounds)),
+            Source::Constant(_) => stated,
+        }
+    }
+
+    /// The greatest magnitude that the term can reach, or any product of some of its factors.
     fn check_term(
         &self,
+        number: usize,
         operation: &Operation,
         term: &Term,
         sizes: &[usize],
@@ -489,10 +542,10 @@ impl Program {
         if term.factors.len() > MAX_FACTORS {
             return Err("a term has too many factors");
         }
-        // At least one each, so that a zero in front does not hide a product that wraps.
+        // A factor that is always zero counts as one, so that the other factors' product is bounded too.
         let mut magnitude = i128::from(term.coefficient).abs().max(1);
         for access in &term.factors {
-            if matches!(access.source, Source::Operation(i) if i >= reaches.len()) {
+            if matches!(access.source, Source::Operation(i) if i >= number) {
                 return Err("it reads a wire that is not written before it");
             }
             let (shape, bounds) =
@@ -508,11 +561,7 @@ impl Program {
                     return Err("an index is not canonical");
                 }
             }
-            let reach = match access.source {
-                Source::Operation(i) => reaches[i],
-                _ => i128::from(bounds.magnitude()),
-            };
-            magnitude = magnitude.saturating_mul(reach.max(1));
+            magnitude = magnitude.saturating_mul(self.magnitude(access.source, bounds, reaches).max(1));
         }
         for axis in operation.reduce_axes(term) {
             magnitude = magnitude.saturating_mul(sizes[axis] as i128);
@@ -563,18 +612,34 @@ impl Program {
         let program = Program {
             precision,
             committed_model: decode_flag(&mut r, "committed model flag")?,
-            inputs: r.list(30, "inputs", decode_input)?,
-            constants: r.list(50, "constants", decode_constant)?,
-            operations: r.list(20, "operations", |r| {
+            inputs: decode_parts(&mut r, MAX_ENDS, 30, "inputs", decode_input)?,
+            constants: decode_parts(&mut r, MAX_OPERATIONS, 50, "constants", decode_constant)?,
+            operations: decode_parts(&mut r, MAX_OPERATIONS, 20, "operations", |r| {
                 let name = r.string("operation name")?;
                 decode_operation(name, r)
             })?,
-            outputs: r.list(17, "outputs", decode_output)?,
+            outputs: decode_parts(&mut r, MAX_ENDS, 17, "outputs", decode_output)?,
             accuracy: decode_accuracy(&mut r)?,
         };
         r.finish()?;
         program.check()?;
         Ok(program)
+    }
+}
+
+/// A list of at most `most` elements, which take at least `least` bytes each.
+fn decode_parts<T>(
+    r: &mut Reader<'_>,
+    most: usize,
+    least: usize,
+    what: &'static str,
+    read: impl FnMut(&mut Reader<'_>) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
+    let offset = r.offset();
+    let count = r.peek_length();
+    match count.is_some_and(|count| count > most) {
+        true => Err(DecodeError::Invalid { what, offset }),
+        false => r.list(least, what, read),
     }
 }
 
@@ -602,8 +667,8 @@ fn encode_shape(sizes: &[usize], w: &mut Writer) {
 
 fn decode_shape(r: &mut Reader<'_>) -> Result<Shape, DecodeError> {
     let rank = r.u8("rank")?;
-    let size = |r: &mut Reader<'_>| usize::try_from(r.u64("axis size")?).map_err(|_| r.invalid("axis size"));
-    let sizes = (0..rank).map(|_| size(r)).collect::<Result<Vec<_>, _>>()?;
+    let mut size = || usize::try_from(r.u64("axis size")?).map_err(|_| r.invalid("axis size"));
+    let sizes = (0..rank).map(|_| size()).collect::<Result<Vec<_>, _>>()?;
     Shape::new(sizes).ok_or_else(|| r.invalid("shape"))
 }
 

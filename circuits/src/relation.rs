@@ -384,7 +384,8 @@ impl System {
     pub fn multiply_accumulates(&self) -> u64 {
         let terms = self.einsums.iter().flat_map(|einsum| &einsum.terms);
         let factors = terms.flat_map(|term| &term.factors);
-        factors.map(|factor| 2 * self.tensors[factor.tensor].shape.padded_cells() as u64).sum()
+        let passes = factors.map(|factor| 2 * self.tensors[factor.tensor].shape.padded_cells() as u64);
+        passes.fold(0, u64::saturating_add)
     }
 }
 
@@ -473,13 +474,15 @@ impl Schedule {
 
     fn claim(&mut self, system: &System) {
         let mut claims = Vec::new();
+        let definitions: BTreeMap<TensorId, usize> =
+            system.einsums.iter().enumerate().map(|(i, einsum)| (einsum.output, i)).collect();
         for (i, reading) in self.readings.iter().enumerate() {
-            if let Some(einsum) = system.definition(reading.tensor) {
+            if let Some(&einsum) = definitions.get(&reading.tensor) {
                 claims.push(EinsumClaim { einsum, origin: Origin::Reading(i) });
             }
         }
         for (i, equality) in system.equalities.iter().enumerate() {
-            if let Some(einsum) = system.definition(equality.defined) {
+            if let Some(&einsum) = definitions.get(&equality.defined) {
                 claims.push(EinsumClaim { einsum, origin: Origin::Equality(i) });
             }
         }

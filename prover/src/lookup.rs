@@ -86,7 +86,7 @@ fn leaves(system: &System, schedule: &Schedule, witness: &Witness<'_>, alpha: F,
                             layer.numerators.push(F::ONE);
                             layer.denominators.push(of_rows[*row as usize]);
                         }
-                        Leaf::Padding(tuple) => {
+                        Leaf::Padding(tuple) | Leaf::Outside(tuple) => {
                             let value = match padding {
                                 Some((last, value)) if last == *tuple => value,
                                 _ => {
@@ -96,7 +96,8 @@ fn leaves(system: &System, schedule: &Schedule, witness: &Witness<'_>, alpha: F,
                                 }
                             };
                             padding = Some((*tuple, value));
-                            layer.numerators.push(F::ZERO);
+                            let counts = matches!(leaf, Leaf::Outside(_));
+                            layer.numerators.push(F::from(counts));
                             layer.denominators.push(value);
                         }
                     }

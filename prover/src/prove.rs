@@ -12,7 +12,7 @@ use assay_circuits::execute::Trace;
 use assay_circuits::lower::Coverage;
 use assay_circuits::plan::{Plan, plan};
 use assay_circuits::program::{Program, Visibility};
-use assay_circuits::relation::{Group, Kind, Origin};
+use assay_circuits::relation::{Group, Kind, Origin, System, Values};
 use assay_circuits::shape::log_size;
 use assay_circuits::tensor::Tensor;
 use assay_verifier::F;
@@ -155,13 +155,18 @@ fn commit(basis: &Basis, rows: &[Vec<i64>]) -> Vec<G1Affine> {
     commit_rows(basis, &rows)
 }
 
-/// What a proof is made from, but the trace.
-struct Job<'a> {
-    program: &'a Program,
-    argument: &'a Argument,
-    basis: &'a Basis,
-    key_message: &'a [u8],
-    begins: &'a dyn Fn(Phase),
+/// What a proof is made from, but the witness.
+pub struct Job<'a> {
+    /// The program.
+    pub program: &'a Program,
+    /// The operations that the proof covers.
+    pub argument: &'a Argument,
+    /// The basis of rows.
+    pub basis: &'a Basis,
+    /// What the transcript absorbs of the key.
+    pub key_message: &'a [u8],
+    /// Told of each phase as it begins.
+    pub begins: &'a dyn Fn(Phase),
 }
 
 /// Claims on committed tensors, in the verifier's order.
@@ -178,11 +183,24 @@ impl Job<'_> {
         trace: &Trace,
         transcript: &mut T,
     ) -> Result<(Statement, Proof), ProveError> {
+        (self.begins)(Phase::Commit);
+        let witness = Witness::new(self.program, &self.argument.system, trace)?;
+        self.prove_witness(key_rows, &witness, transcript)
+    }
+
+    /// Proves a witness, true or not: of one that does not satisfy the system no verifier accepts the proof.
+    ///
+    /// # Errors
+    /// Where a claim is on a tensor without rows.
+    pub fn prove_witness<T: Transcript>(
+        &self,
+        key_rows: &[Vec<i64>],
+        witness: &Witness<'_>,
+        transcript: &mut T,
+    ) -> Result<(Statement, Proof), ProveError> {
         let Argument { system, schedule, .. } = self.argument;
         let layout = &system.layout;
-        // Phase 1: witness and commitments.
-        (self.begins)(Phase::Commit);
-        let witness = Witness::new(self.program, system, trace)?;
+        // Phase 1: commitments.
         let mut rows = Rows::new();
         let mut commitments = std::collections::BTreeMap::new();
         for (group, _) in &layout.groups {
@@ -197,7 +215,7 @@ impl Job<'_> {
         let mut committed = |group| commitments.remove(&group).unwrap_or_default();
         let statement = match self.argument.coverage {
             Coverage::Constants => Statement::default(),
-            _ => state(self.program, trace, &mut committed),
+            _ => state(self.program, system, witness, &mut committed),
         };
         let (wires, hints) = (committed(Group::Wires), committed(Group::Hints));
         // Phase 2: challenges of the lookups.
@@ -220,7 +238,7 @@ impl Job<'_> {
         let mut sent_readings = Vec::with_capacity(schedule.sent_readings);
         let mut points = Vec::with_capacity(schedule.readings.len());
         if schedule.depth > 0 {
-            let (proof, end) = lookup::prove(system, schedule, &witness, alpha, beta, transcript);
+            let (proof, end) = lookup::prove(system, schedule, witness, alpha, beta, transcript);
             tree = proof;
             for reading in &schedule.readings {
                 let variables = reading.axes.iter().map(|&size| log_size(size)).sum();
@@ -234,7 +252,7 @@ impl Job<'_> {
                 .map(|(reading, point)| match system.tensors[reading.tensor].kind {
                     Kind::Public(_) => Ok((F::default(), None)),
                     Kind::Virtual { .. } => {
-                        let shape = &system.tensors[reading.tensor].shape;
+                        let shape = &witness.shapes[reading.tensor];
                         Ok((evaluate(shape, witness.tensor(reading.tensor), point), None))
                     }
                     Kind::Committed(_) => {
@@ -283,7 +301,7 @@ impl Job<'_> {
             terms.extend(of_claim.iter().map(|term| BatchedTerm { term, point, weight }));
         }
         let (rounds, challenges, term_values) =
-            sumcheck::prove(system, &witness, &terms, schedule.rounds, schedule.degree, transcript);
+            sumcheck::prove(witness, &terms, schedule.rounds, schedule.degree, transcript);
         let mut values = Vec::with_capacity(schedule.values);
         let mut at = Vec::with_capacity(schedule.values);
         for (batched, of_term) in terms.iter().zip(&term_values) {
@@ -322,21 +340,31 @@ pub fn commit_stated(key: &VerifyingKey, group: Group, tensor: &Tensor) -> Optio
     if !matches!(group, Group::Input(_) | Group::Output(_)) || member.shape != tensor.shape {
         return None;
     }
-    let rows = group_rows(system, group, |_| &tensor.values);
+    let rows = group_rows(system, group, |_| (&tensor.shape, &tensor.values));
     Some(commit(&Basis::new(1 << key.plan().log_row), &rows))
 }
 
-/// The statement of a trace.
-fn state(program: &Program, trace: &Trace, committed: &mut impl FnMut(Group) -> Vec<G1Affine>) -> Statement {
-    let mut value = |tensor: &Tensor, visibility, group| match visibility {
-        Visibility::Public => Value::Public(tensor.clone()),
-        Visibility::Committed => Value::Committed(committed(group)),
+/// The statement of a witness.
+fn state(
+    program: &Program,
+    system: &System,
+    witness: &Witness<'_>,
+    committed: &mut impl FnMut(Group) -> Vec<G1Affine>,
+) -> Statement {
+    let mut value = |values: Values, visibility, group| {
+        let id = system.tensors.iter().position(|spec| spec.values == values).unwrap_or_default();
+        match visibility {
+            Visibility::Public => {
+                let (shape, values) = (witness.shapes[id].clone(), witness.tensor(id).to_vec());
+                Value::Public(Tensor { shape, values })
+            }
+            Visibility::Committed => Value::Committed(committed(group)),
+        }
     };
-    let inputs = program.inputs.iter().zip(&trace.inputs).enumerate();
-    let inputs =
-        inputs.map(|(i, (input, tensor))| value(tensor, input.visibility, Group::Input(i))).collect();
-    let outputs = program.outputs.iter().zip(trace.outputs(program)).enumerate();
+    let inputs = program.inputs.iter().enumerate();
+    let inputs = inputs.map(|(i, x)| value(Values::Input(i), x.visibility, Group::Input(i))).collect();
+    let outputs = program.outputs.iter().enumerate();
     let outputs =
-        outputs.map(|(i, (output, tensor))| value(tensor, output.visibility, Group::Output(i))).collect();
+        outputs.map(|(i, y)| value(Values::Wire(y.operation), y.visibility, Group::Output(i))).collect();
     Statement { inputs, outputs }
 }

@@ -10,7 +10,7 @@
 use crate::table::{Cells, Table, eliminate};
 use crate::witness::Witness;
 use ark_ff::{AdditiveGroup, Field, Zero};
-use assay_circuits::relation::{EinsumTerm, System, Variable};
+use assay_circuits::relation::{EinsumTerm, Variable};
 use assay_circuits::shape::log_size;
 use assay_verifier::F;
 use assay_verifier::multilinear::{eq_prefix, eq_table, less_than};
@@ -31,7 +31,6 @@ pub struct BatchedTerm<'a> {
 
 /// Proves the batch; gives each round's message, the challenges, and for each term its factors' values.
 pub fn prove<T: Transcript>(
-    system: &System,
     witness: &Witness<'_>,
     terms: &[BatchedTerm<'_>],
     rounds: usize,
@@ -39,7 +38,7 @@ pub fn prove<T: Transcript>(
     transcript: &mut T,
 ) -> (Vec<Vec<F>>, Vec<F>, Vec<Vec<F>>) {
     let mut provers: Vec<TermProver<'_>> =
-        terms.par_iter().map(|batched| TermProver::new(system, witness, batched, rounds)).collect();
+        terms.par_iter().map(|batched| TermProver::new(witness, batched, rounds)).collect();
     let mut messages = Vec::with_capacity(rounds);
     let mut challenges = Vec::with_capacity(rounds);
     for round in 0..rounds {
@@ -85,7 +84,7 @@ struct TermProver<'a> {
 }
 
 impl<'a> TermProver<'a> {
-    fn new(system: &System, witness: &'a Witness<'_>, batched: &BatchedTerm<'a>, rounds: usize) -> Self {
+    fn new(witness: &'a Witness<'_>, batched: &BatchedTerm<'a>, rounds: usize) -> Self {
         let term = batched.term;
         let variables = term.rounds();
         let point = split_point(&term.axes, batched.point);
@@ -96,7 +95,7 @@ impl<'a> TermProver<'a> {
             .factors
             .iter()
             .map(|factor| {
-                let shape = &system.tensors[factor.tensor].shape;
+                let shape = &witness.shapes[factor.tensor];
                 let variables = &factor.view.0;
                 Table::read(shape, witness.tensor(factor.tensor), variables, &term.axes, &bound)
             })

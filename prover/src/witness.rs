@@ -10,10 +10,12 @@ use assay_circuits::shape::{Shape, log_size};
 use rayon::prelude::*;
 use std::borrow::Cow;
 
-/// The values of a system's tensors, at true sizes.
+/// The values of a system's tensors.
 pub struct Witness<'a> {
-    /// For each tensor its row-major values.
+    /// For each tensor its row-major values, over its shape below.
     pub values: Vec<Cow<'a, [i64]>>,
+    /// For each tensor the sizes at which its values stand: an honest prover's are the true ones.
+    pub shapes: Vec<Shape>,
     /// For each lookup and cell of its padded space: the row of its table, or the tuple in padding.
     pub leaves: Vec<Vec<Leaf>>,
 }
@@ -23,6 +25,8 @@ pub struct Witness<'a> {
 pub enum Leaf {
     /// A row of the table: the cell is within the true sizes.
     Row(u32),
+    /// A cell within the true sizes whose tuple is no row: the columns' sums, undivided. No honest witness has one.
+    Outside([i64; 3]),
     /// A cell of padding: the columns' sums, undivided; their quotients need not be in the table.
     Padding([i64; 3]),
 }
@@ -33,21 +37,43 @@ impl<'a> Witness<'a> {
     /// # Errors
     /// Where a tuple is not in its table: the trace is not one that the program's executor makes.
     pub fn new(program: &'a Program, system: &System, trace: &'a Trace) -> Result<Self, ProveError> {
-        let values: Vec<Cow<'a, [i64]>> = system
+        let shapes = system.tensors.iter().map(|spec| spec.shape.clone()).collect();
+        let witness = Witness::claimed(system, shapes, Self::trace_values(program, system, trace))?;
+        for (lookup, leaves) in system.lookups.iter().zip(&witness.leaves) {
+            if let Some(cell) = leaves.iter().position(|leaf| matches!(leaf, Leaf::Outside(_))) {
+                let operation = lookup.operation.map_or_else(String::new, |i| system.names[i].clone());
+                return Err(ProveError::Unsatisfied { operation, cell });
+            }
+        }
+        Ok(witness)
+    }
+
+    /// The values of a system's tensors by a trace, multiplicities left empty.
+    pub fn trace_values(program: &'a Program, system: &System, trace: &'a Trace) -> Vec<Cow<'a, [i64]>> {
+        system
             .tensors
             .par_iter()
             .map(|spec| tensor_values(program, &spec.shape, spec.values, trace))
-            .collect();
-        let mut witness = Witness { values, leaves: Vec::new() };
+            .collect()
+    }
+
+    /// A witness of any values over any shapes of the tensors' padded sizes, whether they satisfy the system or
+    /// not: what a dishonest prover starts from. Multiplicities left empty are counted.
+    ///
+    /// # Errors
+    /// Where a space is too large.
+    pub fn claimed(
+        system: &System,
+        shapes: Vec<Shape>,
+        values: Vec<Cow<'a, [i64]>>,
+    ) -> Result<Self, ProveError> {
+        let mut witness = Witness { values, shapes, leaves: Vec::new() };
         witness.leaves = system
             .lookups
             .par_iter()
             .map(|lookup| {
-                let columns: Vec<Vec<i64>> = lookup
-                    .columns
-                    .iter()
-                    .map(|column| witness.column(system, column, &lookup.axes))
-                    .collect();
+                let columns: Vec<Vec<i64>> =
+                    lookup.columns.iter().map(|column| witness.column(column, &lookup.axes)).collect();
                 let table = &system.tables[lookup.table].table;
                 let mut leaves: Vec<Leaf> = (0..1usize << lookup.variables())
                     .map(|cell| {
@@ -64,16 +90,19 @@ impl<'a> Witness<'a> {
                         (sum % divisor == 0).then_some(sum / divisor)
                     };
                     let tuple: Option<Vec<i64>> = lookup.columns.iter().zip(&columns).map(quotient).collect();
-                    let row = tuple.and_then(|tuple| table.find(&tuple));
-                    leaves[cell] = Leaf::Row(row.ok_or_else(|| ProveError::Unsatisfied {
-                        operation: lookup.operation.map_or_else(String::new, |i| system.names[i].clone()),
-                        cell,
-                    })? as u32);
+                    leaves[cell] = match (tuple.and_then(|tuple| table.find(&tuple)), leaves[cell]) {
+                        (Some(row), _) => Leaf::Row(row as u32),
+                        (None, Leaf::Padding(sums)) => Leaf::Outside(sums),
+                        (None, leaf) => leaf,
+                    };
                 }
                 Ok(leaves)
             })
             .collect::<Result<_, ProveError>>()?;
         for (number, spec) in system.tables.iter().enumerate() {
+            if !witness.values[spec.multiplicity].is_empty() {
+                continue;
+            }
             let mut counts = vec![0i64; spec.table.rows()];
             for (lookup, leaves) in system.lookups.iter().zip(&witness.leaves) {
                 if lookup.table == number {
@@ -90,11 +119,11 @@ impl<'a> Witness<'a> {
     }
 
     /// A column's sum over the padded space, undivided.
-    fn column(&self, system: &System, column: &Column, axes: &[usize]) -> Vec<i64> {
+    fn column(&self, column: &Column, axes: &[usize]) -> Vec<i64> {
         let variables: usize = axes.iter().map(|&size| log_size(size)).sum();
         let mut cells = vec![column.constant; 1 << variables];
         for (coefficient, tensor, view) in &column.terms {
-            let values = padded(&system.tensors[*tensor].shape, &self.values[*tensor]);
+            let values = padded(&self.shapes[*tensor], &self.values[*tensor]);
             let places = view_indices(view, axes);
             for (cell, place) in cells.iter_mut().zip(places) {
                 *cell += coefficient * values[place];
@@ -105,10 +134,10 @@ impl<'a> Witness<'a> {
 
     /// The rows of a group, `2^log_row` cells each.
     pub fn rows(&self, system: &System, group: Group) -> Vec<Vec<i64>> {
-        group_rows(system, group, |id| &self.values[id])
+        group_rows(system, group, |id| (&self.shapes[id], &self.values[id]))
     }
 
-    /// A tensor's values at true sizes.
+    /// A tensor's values.
     pub fn tensor(&self, tensor: TensorId) -> &[i64] {
         &self.values[tensor]
     }
@@ -148,11 +177,11 @@ fn tensor_values<'a>(
     }
 }
 
-/// The rows of a group, `2^log_row` cells each, from the values of its tensors at true sizes.
+/// The rows of a group, `2^log_row` cells each, from the values of its tensors.
 pub fn group_rows<'a>(
     system: &System,
     group: Group,
-    values: impl Fn(TensorId) -> &'a [i64],
+    values: impl Fn(TensorId) -> (&'a Shape, &'a [i64]),
 ) -> Vec<Vec<i64>> {
     let layout = &system.layout;
     let length = 1usize << layout.log_row;
@@ -162,7 +191,8 @@ pub fn group_rows<'a>(
         if of != group {
             continue;
         }
-        let cells = padded(&spec.shape, values(id));
+        let (shape, values) = values(id);
+        let cells = padded(shape, values);
         match place {
             Place::Rows { first } => {
                 for (slot, row) in live_rows(&spec.shape, layout.log_row).into_iter().enumerate() {

@@ -9,14 +9,16 @@ use crate::proof::Proof;
 use crate::rejection::Rejection;
 use crate::statement::{Statement, decode_points};
 use crate::verify;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use ark_bn254::G1Affine;
 use assay_circuits::encoding::{DecodeError, Reader, Writer};
 use assay_circuits::lower::{Coverage, LowerError};
 use assay_circuits::plan::{Plan, ProofShape, plan};
-use assay_circuits::program::{Program, ProgramError};
+use assay_circuits::program::{Constant, Program, ProgramError};
 use assay_circuits::relation::{Group, Kind, Schedule, System};
+use assay_circuits::tensor::Tensor;
 use thiserror::Error;
 
 const MAGIC: &[u8; 8] = b"ASSAYKEY";
@@ -103,6 +105,9 @@ impl VerifyingKey {
         }
         if let Some(i) = program.constants.iter().position(|constant| constant.values.is_none()) {
             return Err(KeyError::NoValues(i));
+        }
+        if let Some(i) = program.constants.iter().position(|constant| !has_its_digest(constant)) {
+            return Err(KeyError::Model(format!("constant {i} is not what its digest names")));
         }
         Self::assemble(program, Vec::new(), None)
     }
@@ -209,12 +214,21 @@ impl VerifyingKey {
             r.finish()?;
             return Self::public(program);
         }
+        if program.constants.iter().any(|constant| constant.values.is_some()) {
+            return Err(r.invalid("constant of a committed model").into());
+        }
         let plan = plan(&program)?;
         let shape = Argument::new(&program, &plan, Coverage::Constants)?.shape;
         let proof = r.bytes(r.remaining(), "range proof")?;
         let ranges = Proof::decode(proof, &shape).map_err(KeyError::Ranges)?;
         Self::committed(program, rows, ranges)
     }
+}
+
+/// True where a constant's values are those that the program's root pins.
+fn has_its_digest(constant: &Constant) -> bool {
+    let tensor = constant.values.clone().map(|values| Tensor { shape: constant.shape.clone(), values });
+    tensor.is_some_and(|tensor| tensor.digest(&constant.bounds) == constant.digest)
 }
 
 /// [`VerifyingKey::message`] from its parts.

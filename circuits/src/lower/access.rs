@@ -8,6 +8,9 @@ use crate::relation::{
 use crate::shape::log_size;
 use alloc::vec::Vec;
 
+/// The most terms that the digits of its constants make of one term.
+const MAX_EXPANDED: usize = 64;
+
 /// The variables of one axis of a tensor of `size` cells, read at an affine index, where that only fixes and
 /// moves whole bits and stays within the true size; `None` elsewhere.
 ///
@@ -152,6 +155,9 @@ impl Lowering<'_> {
                 }
             }
             expanded = next;
+            if expanded.len() > MAX_EXPANDED {
+                return Err("a term multiplies too many digits of constants");
+            }
         }
         for one in &mut expanded {
             self.classify_axes(one, outputs);

@@ -94,6 +94,9 @@ pub enum LowerError {
 const NARROW: u64 = 1 << 9;
 /// Bounds of a balanced digit, base 256.
 const DIGIT: Bounds = Bounds { lo: -128, hi: 127 };
+/// The most tables, and the most rows of them in all: beyond, a short program would take much memory.
+const MAX_TABLES: usize = 1 << 10;
+const MAX_TABLE_ROWS: usize = 1 << 24;
 /// More padded cells than this in all are refused.
 const MAX_CELLS: u64 = 1 << 36;
 
@@ -128,6 +131,7 @@ struct Lowering<'a> {
     constants: Vec<Vec<(i64, TensorId)>>,
     wires: Vec<TensorId>,
     tables: Vec<Table>,
+    windows: rounding::Windows,
 }
 
 impl<'a> Lowering<'a> {
@@ -149,6 +153,7 @@ impl<'a> Lowering<'a> {
             constants: Vec::new(),
             wires: Vec::new(),
             tables: Vec::new(),
+            windows: rounding::Windows::new(program, choices.log_clamp),
         };
         for i in 0..program.constants.len() {
             let tensors = lowering.constant(i);
@@ -219,19 +224,28 @@ impl<'a> Lowering<'a> {
         self.tensor(shape.clone(), bounds, Kind::Committed(Group::Hints), values)
     }
 
-    fn table(&mut self, table: Table) -> usize {
-        match self.tables.iter().position(|other| *other == table) {
-            Some(number) => number,
-            None => {
-                self.tables.push(table);
-                self.tables.len() - 1
-            }
+    fn table(&mut self, table: Table) -> Result<usize, &'static str> {
+        if let Some(number) = self.tables.iter().position(|other| *other == table) {
+            return Ok(number);
         }
+        let rows: usize = self.tables.iter().chain([&table]).map(Table::rows).sum();
+        if self.tables.len() >= MAX_TABLES || rows > MAX_TABLE_ROWS {
+            return Err("the tables of the program are too many or too large");
+        }
+        self.tables.push(table);
+        Ok(self.tables.len() - 1)
     }
 
-    fn lookup(&mut self, operation: Option<usize>, axes: &[usize], table: Table, columns: Vec<Column>) {
-        let table = self.table(table);
+    fn lookup(
+        &mut self,
+        operation: Option<usize>,
+        axes: &[usize],
+        table: Table,
+        columns: Vec<Column>,
+    ) -> Result<(), &'static str> {
+        let table = self.table(table)?;
         self.system.lookups.push(Lookup { operation, table, axes: axes.to_vec(), columns });
+        Ok(())
     }
 
     fn operation(&mut self, number: usize, operation: &Operation) -> Result<(), &'static str> {
@@ -281,8 +295,7 @@ impl<'a> Lowering<'a> {
             constant: 0,
             divisor: 1,
         };
-        self.lookup(Some(number), &sizes, Table::Range { first: 0, count }, alloc::vec![column]);
-        Ok(())
+        self.lookup(Some(number), &sizes, Table::Range { first: 0, count }, alloc::vec![column])
     }
 
     fn tensor_sizes(&self, source: Source) -> Vec<usize> {
@@ -308,7 +321,7 @@ impl<'a> Lowering<'a> {
         if *coverage == Coverage::Constants {
             for tensors in self.constants.clone() {
                 for (_, tensor) in tensors {
-                    self.range(tensor);
+                    self.range(tensor).map_err(|_| LowerError::TooLarge)?;
                 }
             }
         }
@@ -323,19 +336,19 @@ impl<'a> Lowering<'a> {
                 if spec.bounds.count() > 1 << MAX_LOG_ROWS {
                     return Err(LowerError::TooWide { what, index });
                 }
-                self.range(tensor);
+                self.range(tensor).map_err(|_| LowerError::TooLarge)?;
             }
         }
         Ok(())
     }
 
-    fn range(&mut self, tensor: TensorId) {
+    fn range(&mut self, tensor: TensorId) -> Result<(), &'static str> {
         let spec = &self.system.tensors[tensor];
         let (axes, bounds) = (spec.shape.sizes().to_vec(), spec.bounds);
         let view = View::identity(&axes);
         let column = Column { terms: alloc::vec![(1, tensor, view)], constant: 0, divisor: 1 };
         let table = Table::Range { first: bounds.lo, count: bounds.count() };
-        self.lookup(None, &axes, table, alloc::vec![column]);
+        self.lookup(None, &axes, table, alloc::vec![column])
     }
 
     fn finish(mut self) -> Result<System, LowerError> {
@@ -368,6 +381,15 @@ fn digits(bounds: Bounds) -> u32 {
         -128 * power <= i128::from(bounds.lo) && i128::from(bounds.hi) <= 127 * power
     };
     (1..=8).find(|&places| reaches(places)).unwrap_or(8)
+}
+
+/// The greatest magnitude of a committed constant whose tensors lie within their ranges: its digits reach
+/// beyond its bounds.
+pub(crate) fn digits_reach(bounds: Bounds) -> i128 {
+    match bounds.count() <= NARROW {
+        true => bounds.magnitude().into(),
+        false => (0..digits(bounds)).map(|place| 128i128 << (8 * place)).sum(),
+    }
 }
 
 /// The balanced digit, base 256, of a value at a place: `value = sum of digit * 256^place`.

@@ -11,13 +11,15 @@
 //! | max(S, T) | out | (S - T, out - T) in {(d, max(d, 0))} |
 
 use super::Lowering;
+use crate::encoding::Writer;
 use crate::expression::Expression;
 use crate::hint::Hint;
-use crate::program::{Class, Operation};
+use crate::program::{Class, Operation, Program};
 use crate::relation::{Column, TensorId, View};
 use crate::shape::{Shape, log_size};
 use crate::table::{MAX_LOG_ROWS, Table};
 use crate::tensor::Bounds;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// The least t with `-2^t <= lo` and `hi < 2^t`.
@@ -43,6 +45,52 @@ impl Column {
         self.constant += factor * other.constant;
         self.terms.extend(other.terms.iter().map(|(c, tensor, view)| (factor * c, *tensor, view.clone())));
         self
+    }
+}
+
+/// Windows of tables that operations of a program share.
+#[derive(Default)]
+pub(super) struct Windows {
+    /// log2 of the half of the widest difference that a maximum looks up.
+    maxima: usize,
+    /// For each function of a rounded quotient, log2 of the half of the widest window that fits one table.
+    functions: BTreeMap<Vec<u8>, usize>,
+}
+
+impl Windows {
+    pub(super) fn new(program: &Program, log_clamp: usize) -> Windows {
+        let mut windows = Windows::default();
+        for operation in program.operations.iter().filter(|operation| operation.class != Class::Rank) {
+            windows.maxima = windows.maxima.max(maximum_window(operation));
+            let Some(divisor) = operation.expression.divisor() else { continue };
+            let mid = Expression::quotient(divisor).bounds(&[operation.sums[0].bounds]);
+            let t = log_symmetric(mid);
+            if t < log_clamp {
+                let widest = windows.functions.entry(function(operation)).or_default();
+                *widest = t.max(*widest);
+            }
+        }
+        windows
+    }
+}
+
+/// An operation's function of its rounded quotient, as bytes.
+fn function(operation: &Operation) -> Vec<u8> {
+    let mut w = Writer::new();
+    operation.expression.without_division().encode(&mut w);
+    w.finish()
+}
+
+/// log2 of the half of the window of the differences that a maximum looks up; 0 of any other operation.
+fn maximum_window(operation: &Operation) -> usize {
+    let Expression::Max(a, b) = &operation.expression else { return 0 };
+    let bounds = |of: &Expression| match of {
+        Expression::Sum(i) => operation.sums.get(*i).map(|sum| sum.bounds),
+        _ => None,
+    };
+    match (bounds(a), bounds(b)) {
+        (Some(a), Some(b)) => log_symmetric(difference(a, b)),
+        _ => 0,
     }
 }
 
@@ -95,21 +143,14 @@ impl Lowering<'_> {
         a: usize,
         b: usize,
     ) -> Result<(), &'static str> {
-        let window = |operation: &Operation| match (&operation.class, operation.sums.as_slice()) {
-            (Class::Map | Class::Fold, [a, b]) if matches!(operation.expression, Expression::Max(..)) => {
-                log_symmetric(difference(a.bounds, b.bounds))
-            }
-            _ => 0,
-        };
-        let t = self.program.operations.iter().map(window).max().unwrap_or(0).max(window(operation));
+        let t = self.windows.maxima.max(maximum_window(operation));
         if t >= MAX_LOG_ROWS {
             return Err("the elements that it compares are wider than a table");
         }
         let (left, right) = (self.sum_column(number, operation, a)?, self.sum_column(number, operation, b)?);
         let out = Column::tensor(self.wires[number], &operation.shape);
         let columns = alloc::vec![left.plus(-1, &right), out.plus(-1, &right)];
-        self.lookup(Some(number), operation.shape.sizes(), symmetric_table(t, |d| d.max(0)), columns);
-        Ok(())
+        self.lookup(Some(number), operation.shape.sizes(), symmetric_table(t, |d| d.max(0)), columns)
     }
 
     /// The quotient never leaves the clamp: the wire is the quotient, and the remainder is virtual.
@@ -130,32 +171,22 @@ impl Lowering<'_> {
             if table.log_rows() > MAX_LOG_ROWS {
                 return Err("its table of pairs is too large");
             }
-            self.lookup(Some(number), axes, table, alloc::vec![out, remainder]);
+            self.lookup(Some(number), axes, table, alloc::vec![out, remainder])
         } else {
             if count > 1 << MAX_LOG_ROWS {
                 return Err("its wire is wider than a range table");
             }
-            self.lookup(Some(number), axes, Table::Range { first, count }, alloc::vec![out]);
+            self.lookup(Some(number), axes, Table::Range { first, count }, alloc::vec![out])?;
             let table = Table::Range { first: 0, count: divisor };
-            self.lookup(Some(number), axes, table, alloc::vec![remainder]);
+            self.lookup(Some(number), axes, table, alloc::vec![remainder])
         }
-        Ok(())
     }
 
     /// log2 of the half of the window that holds mid: the largest over all operations with the same
     /// function, so that they share one table.
     fn shared_window(&self, operation: &Operation, mid: Bounds) -> usize {
-        let function = operation.expression.without_division();
-        let others = self.program.operations.iter().filter(|other| {
-            other.class != Class::Rank
-                && other.expression.divisor().is_some()
-                && other.expression.without_division() == function
-        });
-        let windows = others.filter_map(|other| {
-            let bounds = Expression::quotient(other.expression.divisor()?).bounds(&[other.sums[0].bounds]);
-            Some(log_symmetric(bounds)).filter(|&t| t < self.choices.log_clamp)
-        });
-        windows.max().unwrap_or(0).max(log_symmetric(mid))
+        let shared = self.windows.functions.get(&function(operation)).copied();
+        shared.unwrap_or(0).max(log_symmetric(mid))
     }
 
     /// The remainder's range, and mid = (S + e - r) / D; with D = 1 there is no remainder.
@@ -171,7 +202,7 @@ impl Lowering<'_> {
             let r = self.hint(number, &operation.shape, Hint::Remainder { divisor }, bounds);
             let r = Column::tensor(r, &operation.shape);
             let table = Table::Range { first: 0, count: divisor };
-            self.lookup(Some(number), operation.shape.sizes(), table, alloc::vec![r.clone()]);
+            self.lookup(Some(number), operation.shape.sizes(), table, alloc::vec![r.clone()])?;
             mid = mid.plus(-1, &r);
             mid.constant += (divisor / 2) as i64;
             mid.divisor = divisor;
@@ -189,8 +220,7 @@ impl Lowering<'_> {
         let mid = self.quotient_column(number, operation, divisor)?;
         let out = Column::tensor(self.wires[number], &operation.shape);
         let table = symmetric_table(t, |x| operation.expression.after_division(x));
-        self.lookup(Some(number), operation.shape.sizes(), table, alloc::vec![mid, out]);
-        Ok(())
+        self.lookup(Some(number), operation.shape.sizes(), table, alloc::vec![mid, out])
     }
 
     fn two_levels(
@@ -222,9 +252,8 @@ impl Lowering<'_> {
         low.constant -= divisor as i64 * base;
         let out = Column::tensor(self.wires[number], &operation.shape);
         let coarse = symmetric_table(t, |h| h.clamp(-1, 1));
-        self.lookup(Some(number), axes, coarse, alloc::vec![high, side.clone()]);
+        self.lookup(Some(number), axes, coarse, alloc::vec![high, side.clone()])?;
         let values: Vec<i32> = (base..-base).map(|x| operation.expression.after_division(x) as i32).collect();
-        self.lookup(Some(number), axes, Table::Window { values }, alloc::vec![side, low, out]);
-        Ok(())
+        self.lookup(Some(number), axes, Table::Window { values }, alloc::vec![side, low, out])
     }
 }

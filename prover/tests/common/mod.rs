@@ -4,7 +4,10 @@
 //! tests of ONNX. Without it the tests use the few cases under `tests/vectors/onnx-node`.
 #![allow(dead_code)]
 
+pub mod forge;
+pub mod networks;
 pub mod programs;
+pub mod transcripts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
