@@ -79,14 +79,7 @@ impl Network {
     }
 
     /// `out[o,..] = epilogue(sum over reduce of w[o, reduce] * x[..] + b[o])`.
-    fn fold(
-        &mut self,
-        name: &str,
-        sizes: &[usize],
-        reduce: &[usize],
-        x: Vec<Affine>,
-        shift: Option<u32>,
-    ) {
+    fn fold(&mut self, name: &str, sizes: &[usize], reduce: &[usize], x: Vec<Affine>, shift: Option<u32>) {
         let rank = sizes.len();
         let mut weight_sizes = vec![sizes[0]];
         weight_sizes.extend_from_slice(reduce);
@@ -171,6 +164,12 @@ pub fn lenet() -> (Program, Vec<Tensor>) {
     network.dense(120, Some(10)).dense(84, Some(9)).dense(10, None).finish()
 }
 
+/// 28 x 28, two convolutions 3 x 3 of 32 and 64 channels, pooling, layers of 128 and 10.
+pub fn convolutional() -> (Program, Vec<Tensor>) {
+    let network = Network::new(&[1, 28, 28], 4).conv(32, 3, 0, 9).conv(64, 3, 0, 10).pool();
+    network.dense(128, Some(11)).dense(10, None).finish()
+}
+
 /// 784-128-64-10, as `mnist_mlp`.
 pub fn mlp() -> (Program, Vec<Tensor>) {
     Network::new(&[784], 2).dense(128, Some(9)).dense(64, Some(9)).dense(10, None).finish()
@@ -181,4 +180,20 @@ pub fn mlp() -> (Program, Vec<Tensor>) {
 pub fn stack(channels: usize, side: usize, layers: usize) -> (Program, Vec<Tensor>) {
     let network = (0..layers).fold(Network::new(&[channels, side, side], 3), |n, _| n.conv(channels, 3, 1, 9));
     network.dense(10, None).finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_valid_and_have_the_work_that_their_names_say() {
+        let networks = [(mlp(), 109_184), (lenet(), 416_520), (convolutional(), 11_992_448)];
+        for ((program, _), products) in networks {
+            program.check().unwrap();
+            let folds = program.operations.iter().filter(|operation| operation.class == Class::Fold);
+            let found: u64 = folds.map(|o| o.multiply_accumulates() - o.shape.cells() as u64).sum();
+            assert_eq!(found, products);
+        }
+    }
 }

@@ -148,6 +148,8 @@ pub struct Cost {
     pub row_bytes: usize,
     /// Estimated prover time in nanoseconds on one core.
     pub prover_ns: u64,
+    /// Estimated memory of the prover at its peak, the process included.
+    pub memory_bytes: u64,
 }
 
 /// A leaf of the tree: about twelve field multiplications.
@@ -156,6 +158,13 @@ const LEAF_NS: u64 = 260;
 const CELL_NS: u64 = 160;
 /// A point of a full-width multi-scalar multiplication.
 const POINT_NS: u64 = 8_000;
+
+/// Memory of a process that proves next to nothing.
+const PROCESS_BYTES: u64 = 10_000_000;
+/// Memory of a leaf: numerator and denominator in each layer of the tree, and the leaf itself.
+const LEAF_BYTES: u64 = 150;
+/// Memory of a tensor's cell: in the trace, over the padded cube, in rows.
+const CELL_BYTES: u64 = 40;
 
 impl Cost {
     /// Counts a system.
@@ -184,6 +193,8 @@ impl Cost {
             + CELL_NS * cost.committed_cells as u64
             + POINT_NS * points
             + system.multiply_accumulates() * 6;
+        let cells: usize = system.tensors.iter().map(|tensor| tensor.shape.padded_cells()).sum();
+        cost.memory_bytes = PROCESS_BYTES + LEAF_BYTES * leaves as u64 + CELL_BYTES * cells as u64;
         cost
     }
 

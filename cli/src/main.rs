@@ -1,3 +1,36 @@
-//! The `assay` binary.
+//! The command line of Assay: compile a network, run it, prove the run, verify the proof.
+//!
+//! Each subcommand is a file that turns its arguments into a [`report::Report`]; this one prints the report, as
+//! text or as JSON, and says how the process ends: 0 done or verified, 1 rejected, 2 an error of usage or input.
 
-fn main() {}
+mod args;
+mod compile;
+mod demo;
+mod error;
+mod inspect;
+mod key;
+mod model;
+mod progress;
+mod prove;
+mod report;
+mod run;
+mod tensors;
+mod verify;
+
+use args::{Cli, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let Cli { json, command } = Cli::parse();
+    let result = match &command {
+        Command::Compile(args) => args.execute(),
+        Command::Run(args) => args.execute(),
+        Command::Prove(args) => args.execute(),
+        Command::Verify(args) => args.execute(),
+        Command::Inspect(args) => args.execute(),
+        Command::Key(args) => args.execute(),
+        Command::Demo(args) => args.execute(),
+    };
+    report::finish(result, json)
+}

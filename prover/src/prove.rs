@@ -6,7 +6,7 @@ use crate::error::ProveError;
 use crate::lookup;
 use crate::opening::{self, Folded, Rows};
 use crate::sumcheck::{self, BatchedTerm};
-use crate::witness::Witness;
+use crate::witness::{Witness, group_rows};
 use ark_bn254::G1Affine;
 use assay_circuits::execute::Trace;
 use assay_circuits::lower::Coverage;
@@ -26,6 +26,19 @@ use assay_verifier::sumcheck::{axis_points, split_point, view_point};
 use assay_verifier::transcript::Transcript;
 use assay_verifier::verify::{Opened, absorb_commitments, tau_variables, transcript};
 use rayon::prelude::*;
+
+/// A part of the work of a proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The witness, and commitments to its rows.
+    Commit,
+    /// The tree of lookups.
+    Lookups,
+    /// The batched sumcheck over all einsums.
+    Einsums,
+    /// The openings of everything that was committed.
+    Openings,
+}
 
 /// A program made ready for proving: its verifying key, its plan, and the basis of its rows.
 pub struct Prover {
@@ -70,6 +83,22 @@ impl Prover {
         self.prove_argument(self.key.argument(), trace)
     }
 
+    /// As [`Prover::prove`], and tells `begins` of each phase as it begins.
+    ///
+    /// # Errors
+    /// Where the trace is not one of the program.
+    pub fn prove_observed(
+        &self,
+        trace: &Trace,
+        begins: &dyn Fn(Phase),
+    ) -> Result<(Statement, Proof), ProveError> {
+        self.job(self.key.argument(), &self.key.message(), begins).prove(
+            &self.key_rows,
+            trace,
+            &mut transcript(),
+        )
+    }
+
     /// Proves the operations that an argument of this key covers.
     ///
     /// # Errors
@@ -92,9 +121,16 @@ impl Prover {
         trace: &Trace,
         transcript: &mut T,
     ) -> Result<(Statement, Proof), ProveError> {
-        let message = self.key.message();
-        let job = Job { program: &self.program, argument, basis: &self.basis, key_message: &message };
-        job.prove(&self.key_rows, trace, transcript)
+        self.job(argument, &self.key.message(), &|_| {}).prove(&self.key_rows, trace, transcript)
+    }
+
+    fn job<'a>(
+        &'a self,
+        argument: &'a Argument,
+        key_message: &'a [u8],
+        begins: &'a dyn Fn(Phase),
+    ) -> Job<'a> {
+        Job { program: &self.program, argument, basis: &self.basis, key_message, begins }
     }
 }
 
@@ -109,7 +145,7 @@ fn commit_model(
     let key_rows = Witness::new(program, &argument.system, &empty)?.rows(&argument.system, Group::Key);
     let rows = commit(basis, &key_rows);
     let message = key_message(&program_digest(program, plan), &rows);
-    let job = Job { program, argument: &argument, basis, key_message: &message };
+    let job = Job { program, argument: &argument, basis, key_message: &message, begins: &|_| {} };
     let (_, ranges) = job.prove(&key_rows, &empty, &mut transcript())?;
     Ok((VerifyingKey::committed(program.clone(), rows, ranges)?, key_rows))
 }
@@ -125,6 +161,7 @@ struct Job<'a> {
     argument: &'a Argument,
     basis: &'a Basis,
     key_message: &'a [u8],
+    begins: &'a dyn Fn(Phase),
 }
 
 /// Claims on committed tensors, in the verifier's order.
@@ -144,6 +181,7 @@ impl Job<'_> {
         let Argument { system, schedule, .. } = self.argument;
         let layout = &system.layout;
         // Phase 1: witness and commitments.
+        (self.begins)(Phase::Commit);
         let witness = Witness::new(self.program, system, trace)?;
         let mut rows = Rows::new();
         let mut commitments = std::collections::BTreeMap::new();
@@ -173,6 +211,7 @@ impl Job<'_> {
             transcript,
         );
         // Phase 3: lookups.
+        (self.begins)(Phase::Lookups);
         let mut claims = Claims::default();
         let fold = |tensor: usize, point: &[F]| {
             Folded::new(system, &rows, tensor, point).ok_or(ProveError::Internal("a claim is not on rows"))
@@ -216,6 +255,7 @@ impl Job<'_> {
             transcript.absorb_scalars(b"readings", &sent_readings);
         }
         // Phase 4: equalities and einsums.
+        (self.begins)(Phase::Einsums);
         let tau = transcript.challenges(b"tau", tau_variables(system));
         let mut stated = Vec::with_capacity(schedule.sent_stated);
         let mut stated_points = Vec::with_capacity(system.equalities.len());
@@ -261,6 +301,7 @@ impl Job<'_> {
         claims.folds.extend(folded);
         claims.values.extend_from_slice(&values);
         // Phase 5: openings.
+        (self.begins)(Phase::Openings);
         let opening = match schedule.opens {
             true => opening::prove(system, &claims.folds, &claims.values, self.basis.points(), transcript),
             false => Default::default(),
@@ -268,6 +309,21 @@ impl Job<'_> {
         let proof = Proof { wires, hints, tree, readings: sent_readings, stated, rounds, values, opening };
         Ok((statement, proof))
     }
+}
+
+/// The commitments that a statement holds of a committed input or output with these values.
+///
+/// This is how a buyer compares a tensor of its own with a statement; `None` where the tensor has another shape
+/// than the group's, or the group is no single tensor of the statement.
+pub fn commit_stated(key: &VerifyingKey, group: Group, tensor: &Tensor) -> Option<Vec<G1Affine>> {
+    let system = &key.argument().system;
+    let mut members = system.tensors.iter().filter(|spec| spec.kind == Kind::Committed(group));
+    let (Some(member), None) = (members.next(), members.next()) else { return None };
+    if !matches!(group, Group::Input(_) | Group::Output(_)) || member.shape != tensor.shape {
+        return None;
+    }
+    let rows = group_rows(system, group, |_| &tensor.values);
+    Some(commit(&Basis::new(1 << key.plan().log_row), &rows))
 }
 
 /// The statement of a trace.

@@ -105,29 +105,7 @@ impl<'a> Witness<'a> {
 
     /// The rows of a group, `2^log_row` cells each.
     pub fn rows(&self, system: &System, group: Group) -> Vec<Vec<i64>> {
-        let layout = &system.layout;
-        let length = 1usize << layout.log_row;
-        let mut rows = vec![Vec::new(); layout.rows(group)];
-        for (id, spec) in system.tensors.iter().enumerate() {
-            let (Kind::Committed(of), Some(place)) = (spec.kind, layout.places[id]) else { continue };
-            if of != group {
-                continue;
-            }
-            let cells = padded(&spec.shape, &self.values[id]);
-            match place {
-                Place::Rows { first } => {
-                    for (slot, row) in live_rows(&spec.shape, layout.log_row).into_iter().enumerate() {
-                        rows[first + slot] = cells[row * length..(row + 1) * length].to_vec();
-                    }
-                }
-                Place::Shared { row, offset } => {
-                    let row = &mut rows[row];
-                    row.resize(length, 0);
-                    row[offset..offset + cells.len()].copy_from_slice(&cells);
-                }
-            }
-        }
-        rows
+        group_rows(system, group, |id| &self.values[id])
     }
 
     /// A tensor's values at true sizes.
@@ -168,6 +146,37 @@ fn tensor_values<'a>(
                 .collect()
         }
     }
+}
+
+/// The rows of a group, `2^log_row` cells each, from the values of its tensors at true sizes.
+pub fn group_rows<'a>(
+    system: &System,
+    group: Group,
+    values: impl Fn(TensorId) -> &'a [i64],
+) -> Vec<Vec<i64>> {
+    let layout = &system.layout;
+    let length = 1usize << layout.log_row;
+    let mut rows = vec![Vec::new(); layout.rows(group)];
+    for (id, spec) in system.tensors.iter().enumerate() {
+        let (Kind::Committed(of), Some(place)) = (spec.kind, layout.places[id]) else { continue };
+        if of != group {
+            continue;
+        }
+        let cells = padded(&spec.shape, values(id));
+        match place {
+            Place::Rows { first } => {
+                for (slot, row) in live_rows(&spec.shape, layout.log_row).into_iter().enumerate() {
+                    rows[first + slot] = cells[row * length..(row + 1) * length].to_vec();
+                }
+            }
+            Place::Shared { row, offset } => {
+                let row = &mut rows[row];
+                row.resize(length, 0);
+                row[offset..offset + cells.len()].copy_from_slice(&cells);
+            }
+        }
+    }
+    rows
 }
 
 /// Values over the padded cube, zero in padding; borrowed where nothing is padded.

@@ -1,5 +1,6 @@
 //! Why a proof is rejected: which step failed, and where.
 
+use crate::hex::Hex;
 use alloc::string::String;
 use assay_circuits::encoding::DecodeError;
 use thiserror::Error;
@@ -17,6 +18,20 @@ pub enum Rejection {
         expected: usize,
         /// What was given.
         given: usize,
+    },
+    /// The proof file is of another model.
+    #[error("the proof is of program {}, not of this model's program {}", Hex(.found), Hex(.expected))]
+    OtherModel {
+        /// The digest of the key's program.
+        expected: [u8; 32],
+        /// The digest that the file states.
+        found: [u8; 32],
+    },
+    /// The proof file is for another reference string.
+    #[error("the proof is for the reference string {found:?}, which this verifier does not know")]
+    OtherReference {
+        /// The name that the file states.
+        found: String,
     },
     /// The statement does not fit the model.
     #[error("the statement does not fit the model: {part} {index} {problem}")]

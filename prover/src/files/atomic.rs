@@ -6,13 +6,18 @@ use std::path::Path;
 use super::FileError;
 
 /// Writes to a temporary file beside `path`, flushes it to the disk, and renames it. If anything fails, for example
-/// because the disk is full, the temporary file is removed and what was at `path` stays.
+/// because the disk is full, the temporary file is removed and what was at `path` stays. What is there and no
+/// regular file, a device or a pipe, is written to rather than replaced.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let failed = |source| FileError::Write { path: path.to_path_buf(), source };
+    if std::fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        let mut device = std::fs::OpenOptions::new().write(true).open(path).map_err(failed)?;
+        return device.write_all(bytes).map_err(failed);
+    }
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let failed = |source| FileError::Write { path: path.to_path_buf(), source };
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
@@ -42,5 +47,14 @@ mod tests {
         write_atomically(&file, b"new").unwrap();
         assert_eq!(std::fs::read(&file).unwrap(), b"new");
         assert!(write_atomically(&folder.path().join("no/such/file"), b"").is_err());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_device_is_written_to_and_stays_a_device() {
+        use std::os::unix::fs::FileTypeExt;
+        let full = Path::new("/dev/full");
+        assert!(write_atomically(full, b"x").unwrap_err().to_string().contains("/dev/full"));
+        assert!(std::fs::metadata(full).unwrap().file_type().is_char_device());
     }
 }

@@ -4,6 +4,8 @@
 //! tests of ONNX. Without it the tests use the few cases under `tests/vectors/onnx-node`.
 #![allow(dead_code)]
 
+pub mod programs;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};

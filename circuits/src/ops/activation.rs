@@ -1,0 +1,25 @@
+//! Activations of a wire that nothing could be fused into: a table of the integers that it holds.
+//!
+//! ```text
+//! out[i] = values[x[i] - lo]
+//! ```
+
+use super::requantise::Epilogue;
+use crate::builder::{Accumulator, BuildError, Builder, View};
+use crate::program::Class;
+
+/// The operation that applies an epilogue to a wire, without any division.
+///
+/// # Errors
+/// Where the wire has too many axes.
+pub fn activation(
+    b: &mut Builder,
+    name: &str,
+    x: &View,
+    epilogue: &Epilogue,
+    ones: bool,
+) -> Result<View, BuildError> {
+    let mut accumulator = Accumulator::of(x);
+    accumulator.known = Some(b.bounds(x));
+    b.emit(name, Class::Map, accumulator, epilogue.expression(1), ones)
+}

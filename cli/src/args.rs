@@ -1,0 +1,112 @@
+//! The arguments: the subcommands, and what several of them share. Each flag is documented where it is defined.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+const AFTER: &str = "\
+Exit codes: 0 done or verified, 1 rejected, 2 an error of usage or input.
+
+From a model to a verified result:
+  assay compile lenet.onnx --calibrate digits.npy -o lenet.assay
+  assay prove   lenet.assay --input digits.npy --sample 7 -o seven.proof
+  assay verify  seven.proof --model lenet.assay --input digits.npy --sample 7
+
+Try `assay demo`: it needs no file.";
+
+/// Proves that a neural network, given as ONNX, gave this output on this input, and verifies such proofs.
+#[derive(Parser)]
+#[command(name = "assay", version, after_help = AFTER)]
+pub struct Cli {
+    /// Prints one JSON object instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Turns an ONNX model into an exact integer program.
+    Compile(crate::compile::CompileArgs),
+    /// Runs a program and writes its outputs.
+    Run(crate::run::RunArgs),
+    /// Runs a program and proves the run.
+    Prove(crate::prove::ProveArgs),
+    /// Verifies a proof, and compares its statement with your own files.
+    Verify(crate::verify::VerifyArgs),
+    /// Shows what a program, a proof or a verifying key holds, and what proving would cost.
+    Inspect(crate::inspect::InspectArgs),
+    /// Makes a model's verifying key: for a committed model, all that a buyer needs of it.
+    Key(crate::key::KeyArgs),
+    /// Compiles, runs, proves and verifies a network that reads a digit, then shows two forgeries rejected.
+    Demo(crate::demo::DemoArgs),
+}
+
+const INPUT_FILES: &str = "\
+.npy, .npz, ONNX .pb, or .png where the model takes a picture. A file without NAME= goes to the input that it \
+names (.npz members, .pb), or to the next one that has none. Unsigned bytes for a model that takes a picture are \
+pixels.";
+
+/// The inputs of a run.
+#[derive(Args)]
+pub struct InputArgs {
+    /// A file with an input.
+    #[arg(short, long, value_name = "[NAME=]FILE", num_args = 1.., required = true, long_help = INPUT_FILES)]
+    pub input: Vec<String>,
+    /// Takes row I, from 0 on, of each file, whose first axis then counts samples.
+    #[arg(long, value_name = "I")]
+    pub sample: Option<usize>,
+}
+
+/// Threads of the work.
+#[derive(Args)]
+pub struct ThreadArgs {
+    /// Number of threads; all cores unless given. The proof has the same bytes on any number.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+}
+
+/// `NAME=SIZE` of a dynamic dimension.
+pub fn parse_dim(text: &str) -> Result<(String, usize), String> {
+    let (name, size) = text.rsplit_once('=').ok_or("should be NAME=SIZE, for example N=1")?;
+    match size.trim().parse() {
+        Ok(0) | Err(_) => Err(format!("`{size}` is no size: it should be a whole number from 1 on")),
+        Ok(size) if !name.is_empty() => Ok((name.to_string(), size)),
+        Ok(_) => Err("should be NAME=SIZE, for example N=1".to_string()),
+    }
+}
+
+/// A finite number.
+pub fn parse_finite(text: &str) -> Result<f64, String> {
+    text.trim().parse().ok().filter(|x: &f64| x.is_finite()).ok_or(format!("`{text}` is no finite number"))
+}
+
+/// Where a result is written.
+#[derive(Args)]
+pub struct OutArgs {
+    /// The file to write; it is written whole or not at all.
+    #[arg(short = 'o', long = "out", value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_dimension_is_a_name_and_a_size() {
+        assert_eq!(parse_dim("batch=4"), Ok(("batch".to_string(), 4)));
+        assert_eq!(parse_dim("x:0=4"), Ok(("x:0".to_string(), 4)));
+        for wrong in ["", "N", "=4", "N=", "N=0", "N=-1", "N=1.5"] {
+            assert!(parse_dim(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Programs and verifying keys in files.
+
+use crate::error::CliError;
+use assay_circuits::program::Program;
+use assay_prover::files::read_bytes;
+use assay_prover::prove::Prover;
+use assay_verifier::bundle;
+use assay_verifier::key::VerifyingKey;
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// What a file of ours holds, by its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A program.
+    Program,
+    /// A verifying key.
+    Key,
+    /// A proof.
+    Proof,
+}
+
+impl FileKind {
+    /// The kind of a file with these bytes.
+    pub fn of(bytes: &[u8]) -> Option<FileKind> {
+        match bytes.first_chunk()? {
+            b"ASSAYPRG" => Some(FileKind::Program),
+            b"ASSAYKEY" => Some(FileKind::Key),
+            bundle::MAGIC => Some(FileKind::Proof),
+            _ => None,
+        }
+    }
+
+    fn check(self, path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+        let here = match FileKind::of(bytes) {
+            Some(kind) if kind == self => return Ok(()),
+            Some(FileKind::Program) => "a program, which --model takes",
+            Some(FileKind::Key) => "a verifying key, which --vk takes",
+            Some(FileKind::Proof) => "a proof",
+            None if bytes.is_empty() => "empty",
+            None if path.extension().is_some_and(|e| e == "onnx") => "an ONNX model: run `assay compile` first",
+            None => "no file of Assay",
+        };
+        let wanted = match self {
+            FileKind::Program => "a program (.assay)",
+            FileKind::Key => "a verifying key (.vk)",
+            FileKind::Proof => "a proof",
+        };
+        Err(CliError::content(path, format!("should be {wanted}, is {here}")))
+    }
+}
+
+/// Reads a program.
+pub fn read_program(path: &Path) -> Result<Program, CliError> {
+    decode_program(path, &read_bytes(path)?)
+}
+
+/// A program from a file's bytes.
+pub fn decode_program(path: &Path, bytes: &[u8]) -> Result<Program, CliError> {
+    FileKind::Program.check(path, bytes)?;
+    Program::decode(bytes)
+        .map_err(|source| CliError::Program { path: path.to_path_buf(), source: Box::new(source) })
+}
+
+/// A key from a file's bytes; checks the key's own proof.
+pub fn decode_key(path: &Path, bytes: &[u8]) -> Result<VerifyingKey, CliError> {
+    FileKind::Key.check(path, bytes)?;
+    VerifyingKey::decode(bytes).map_err(|source| key_error(path, source))
+}
+
+/// The verifying key of a program; commits the weights of a committed model.
+pub fn key_of(path: &Path, program: Program) -> Result<VerifyingKey, CliError> {
+    if program.committed_model {
+        return Ok(Prover::new(program)?.key().clone());
+    }
+    VerifyingKey::public(program).map_err(|source| key_error(path, source))
+}
+
+fn key_error(path: &Path, source: assay_verifier::key::KeyError) -> CliError {
+    CliError::Key { path: path.to_path_buf(), source: Box::new(source) }
+}
+
+/// The model that a proof should be of.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub struct ModelArgs {
+    /// The program.
+    #[arg(long, value_name = "MODEL.assay")]
+    pub model: Option<PathBuf>,
+    /// The verifying key, from `assay key`.
+    #[arg(long, value_name = "MODEL.vk")]
+    pub vk: Option<PathBuf>,
+}
+
+impl ModelArgs {
+    /// Reads the key, or makes it from the program.
+    pub fn key(&self) -> Result<VerifyingKey, CliError> {
+        match (&self.model, &self.vk) {
+            (Some(path), None) => key_of(path, read_program(path)?),
+            (None, Some(path)) => decode_key(path, &read_bytes(path)?),
+            _ => Err(CliError::Usage("one of --model and --vk is needed".to_string())),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! `assay run`: a program on inputs, without a proof.
+
+use crate::args::InputArgs;
+use crate::error::CliError;
+use crate::model::read_program;
+use crate::progress::Progress;
+use crate::report::{self, Report};
+use crate::tensors::read_inputs;
+use assay_circuits::program::Program;
+use assay_circuits::tensor::{Bounds, Tensor as IntTensor};
+use assay_prover::compile::dequantise_output;
+use assay_prover::execute::execute;
+use assay_prover::files::{FileError, write_tensor};
+use assay_prover::onnx::{Data, Tensor};
+use clap::Args;
+use serde_json::{Map, json};
+use std::path::PathBuf;
+use std::time::Instant;
+
+const EXAMPLES: &str = "\
+Examples:
+  assay run mlp.assay --input x.npy -o out
+  assay run lenet.assay --input digits.npy --sample 3 -o out
+  assay run net.assay --input left=a.npy right=b.npy -o out
+
+Each output becomes out/NAME.npy, real values in float32, and out/NAME.int.npy, the integers that a proof binds.";
+
+/// Arguments of `assay run`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct RunArgs {
+    /// The program.
+    #[arg(value_name = "MODEL.assay")]
+    model: PathBuf,
+    #[command(flatten)]
+    inputs: InputArgs,
+    /// The folder for the outputs; it is made where it does not exist.
+    #[arg(short = 'o', long = "out", value_name = "DIR")]
+    out: PathBuf,
+}
+
+impl RunArgs {
+    /// Runs, and writes the outputs.
+    pub fn execute(&self) -> Result<Report, CliError> {
+        let progress = Progress::start("reading");
+        let program = read_program(&self.model)?;
+        let (inputs, notes) = read_inputs(&program, &self.inputs.input, self.inputs.sample)?;
+        progress.phase("running");
+        let start = Instant::now();
+        let trace = execute(&program, &inputs)?;
+        let took = start.elapsed();
+        std::fs::create_dir_all(&self.out)
+            .map_err(|source| FileError::Write { path: self.out.clone(), source })?;
+        let mut lines = vec![format!("run             {} in {}", self.model.display(), report::time(took))];
+        lines.extend(notes);
+        let mut json = Map::new();
+        for (index, tensor) in trace.outputs(&program).enumerate() {
+            let output = &program.outputs[index];
+            let stem = file_stem(&program, index);
+            let real = dequantise_output(&program, index, tensor);
+            let (reals, integers) =
+                (self.out.join(format!("{stem}.npy")), self.out.join(format!("{stem}.int.npy")));
+            write_tensor(&reals, &real)?;
+            write_tensor(&integers, &narrow(tensor, &program.operations[output.operation].bounds())?)?;
+            let shape = report::shape(tensor.shape.sizes());
+            lines.push(format!("output          {} {shape} in {}", output.name, reals.display()));
+            lines.push(format!("                {}", preview(&real)));
+            json.insert(
+                output.name.clone(),
+                json!({
+                    "shape": tensor.shape.sizes(),
+                    "file": reals.display().to_string(),
+                    "integers_file": integers.display().to_string(),
+                }),
+            );
+        }
+        drop(progress);
+        let json = json!({ "outputs": json, "times": { "run_ms": report::milliseconds(took) } });
+        Ok(Report::done(lines.join("\n"), json))
+    }
+}
+
+/// The name of an output's files: a tensor's name may hold what a file's name may not, or two may become one.
+fn file_stem(program: &Program, index: usize) -> String {
+    let clean = |name: &str| -> String {
+        let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+        name.chars().map(safe).collect::<String>().trim_start_matches('.').to_string()
+    };
+    let name = clean(&program.outputs[index].name);
+    let taken = program.outputs.iter().enumerate().any(|(i, other)| i != index && clean(&other.name) == name);
+    if name.is_empty() || taken { format!("{name}{index}") } else { name }
+}
+
+/// The integers in the narrowest type that holds their bounds, so that BLAKE3 of the elements is their digest.
+fn narrow(tensor: &IntTensor, bounds: &Bounds) -> Result<Tensor, CliError> {
+    let values = tensor.values.iter();
+    let data: Data = match bounds.bytes() {
+        1 => values.map(|&x| x as i8).collect::<Vec<_>>().into(),
+        2 => values.map(|&x| x as i16).collect::<Vec<_>>().into(),
+        4 => values.map(|&x| x as i32).collect::<Vec<_>>().into(),
+        _ => tensor.values.clone().into(),
+    };
+    let shape = tensor.shape.sizes().to_vec();
+    Tensor::new(shape, data).map_err(|error| CliError::Internal(error.to_string()))
+}
+
+/// The first values of a tensor.
+pub fn preview(tensor: &Tensor) -> String {
+    const SHOWN: usize = 10;
+    let values = tensor.to_f32();
+    let mut text: Vec<String> = values.iter().take(SHOWN).map(|x| format!("{x:.4}")).collect();
+    if values.len() > SHOWN {
+        text.push(format!(".. ({} values)", values.len()));
+    }
+    text.join("  ")
+}

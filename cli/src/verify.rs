@@ -1,0 +1,303 @@
+//! `assay verify`: a proof file against a model, and its statement against the buyer's own files.
+
+use crate::error::CliError;
+use crate::model::ModelArgs;
+use crate::progress::Progress;
+use crate::report::{self, Report};
+use crate::run::preview;
+use crate::tensors::{Loaded, assign, element, integers, one, same};
+use assay_circuits::program::{Program, Visibility};
+use assay_circuits::relation::Group;
+use assay_circuits::tensor::{Bounds, Tensor as IntTensor};
+use assay_prover::compile::dequantise_output;
+use assay_prover::files::read_bytes;
+use assay_prover::prove::commit_stated;
+use assay_verifier::basis::REFERENCE;
+use assay_verifier::bundle;
+use assay_verifier::hex::Hex;
+use assay_verifier::key::VerifyingKey;
+use assay_verifier::point;
+use assay_verifier::statement::{Statement, Value as Stated};
+use assay_verifier::verify::SECURITY_BITS;
+use clap::Args;
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+use std::time::Instant;
+
+const EXAMPLES: &str = "\
+Examples:
+  assay verify x.proof --model mlp.assay
+  assay verify x.proof --vk mlp.vk --input x.npy --output y.npy
+  assay verify three.proof --model lenet.assay --input digits.npy --sample 3 --json
+
+A verified proof says: this program gives these outputs on these inputs. Whether they are the inputs that you mean \
+is for you to say: with --input and --output the statement is compared with your files. Exit code 0: verified, \
+1: rejected, 2: an error of usage or input.";
+
+/// Arguments of `assay verify`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct VerifyArgs {
+    /// The proof file.
+    #[arg(value_name = "RESULT.proof")]
+    proof: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Your own files of inputs, read and quantised as `assay prove` does; a difference is a rejection.
+    #[arg(short, long, value_name = "[NAME=]FILE", num_args = 1..)]
+    input: Vec<String>,
+    /// Your own files of outputs: real values, or the integers of NAME.int.npy; a difference is a rejection.
+    #[arg(long, value_name = "[NAME=]FILE", num_args = 1..)]
+    output: Vec<String>,
+    /// Takes row I, from 0 on, of each file of inputs, and of those of outputs that have rows.
+    #[arg(long, value_name = "I")]
+    sample: Option<usize>,
+}
+
+/// Which parts of a statement were compared with files.
+#[derive(Default)]
+struct Compared {
+    inputs: Vec<Option<PathBuf>>,
+    outputs: Vec<Option<PathBuf>>,
+}
+
+impl VerifyArgs {
+    /// Verifies, compares, and reports the verdict.
+    pub fn execute(&self) -> Result<Report, CliError> {
+        let file = read_bytes(&self.proof)?;
+        let progress = Progress::start("preparing the key");
+        let start = Instant::now();
+        let key = self.model.key()?;
+        let prepared = start.elapsed();
+        progress.phase("verifying");
+        let start = Instant::now();
+        let result = bundle::verify(&key, &file);
+        let verified = start.elapsed();
+        let (statement, mut reason) = match result {
+            Ok((_, statement)) => (Some(statement), None),
+            Err(rejection) => (None, Some(rejection.to_string())),
+        };
+        let mut compared = Compared::default();
+        if let Some(statement) = &statement {
+            compared.inputs = vec![None; statement.inputs.len()];
+            compared.outputs = vec![None; statement.outputs.len()];
+            reason = self.compare(&key, statement, &mut compared)?;
+        }
+        drop(progress);
+
+        let proof_bytes = key.argument().shape.bytes();
+        let json = json!({
+            "verdict": if reason.is_none() { "verified" } else { "rejected" },
+            "reason": reason,
+            "program_digest": Hex(key.digest()).to_string(),
+            "mode": mode(key.program()),
+            "reference": REFERENCE,
+            "security_bits": SECURITY_BITS,
+            "zero_knowledge": false,
+            "coverage": "all",
+            "inputs": statement.as_ref().map(|s| inputs_json(key.program(), s, &compared)),
+            "outputs": statement.as_ref().map(|s| outputs_json(key.program(), s, &compared)),
+            "file_bytes": file.len(),
+            "proof_bytes": proof_bytes,
+            "times": {
+                "key_ms": report::milliseconds(prepared),
+                "verify_ms": report::milliseconds(verified),
+            },
+        });
+        let text = match &reason {
+            Some(reason) => format!("REJECTED        {reason}"),
+            None => {
+                let mut lines = vec![
+                    format!("VERIFIED        in {}", report::time(verified)),
+                    format!("program         {}", Hex(key.digest())),
+                    format!("security        {SECURITY_BITS} bits, {REFERENCE}; not zero knowledge"),
+                ];
+                lines.extend(statement.iter().flat_map(|s| describe(key.program(), s, &compared)));
+                let rest = report::size(file.len().saturating_sub(proof_bytes));
+                lines.push(format!("proof           {}, statement {rest}", report::size(proof_bytes)));
+                lines.join("\n")
+            }
+        };
+        Ok(Report { text, json, rejected: reason.is_some() })
+    }
+
+    /// Compares the statement with the buyer's files; the first difference.
+    fn compare(
+        &self,
+        key: &VerifyingKey,
+        statement: &Statement,
+        compared: &mut Compared,
+    ) -> Result<Option<String>, CliError> {
+        let program = key.program();
+        let names: Vec<&str> = program.inputs.iter().map(|input| input.name.as_str()).collect();
+        for (index, given) in assign(&self.input, &names, "input", false)?.iter().enumerate() {
+            let Some(loaded) = given.first() else { continue };
+            let (tensor, _) = integers(program, index, loaded, self.sample)?;
+            let stated = &statement.inputs[index];
+            let what = format!("input {}", names[index]);
+            if let Some(difference) = differs(key, Group::Input(index), stated, &tensor, &what, loaded) {
+                return Ok(Some(difference));
+            }
+            compared.inputs[index] = Some(loaded.path.clone());
+        }
+        let names: Vec<&str> = program.outputs.iter().map(|output| output.name.as_str()).collect();
+        for (index, given) in assign(&self.output, &names, "output", false)?.iter().enumerate() {
+            let Some(loaded) = given.first() else { continue };
+            if let Some(difference) = self.compare_output(key, index, &statement.outputs[index], loaded)? {
+                return Ok(Some(difference));
+            }
+            compared.outputs[index] = Some(loaded.path.clone());
+        }
+        Ok(None)
+    }
+
+    fn compare_output(
+        &self,
+        key: &VerifyingKey,
+        index: usize,
+        stated: &Stated,
+        loaded: &Loaded,
+    ) -> Result<Option<String>, CliError> {
+        let output = &key.program().outputs[index];
+        let shape = &key.program().operations[output.operation].shape;
+        // A file that `assay run` wrote of one sample has no rows, whatever --sample says of the inputs.
+        let whole = same(loaded.tensor.shape(), shape.sizes());
+        let tensor = one(loaded, shape.sizes(), if whole { None } else { self.sample })?;
+        let what = format!("output {}", output.name);
+        let integers = |values| IntTensor { shape: shape.clone(), values };
+        if let Ok(values) = tensor.integers() {
+            return Ok(differs(key, Group::Output(index), stated, &integers(values), &what, loaded));
+        }
+        let given = tensor.to_f32();
+        let Stated::Public(integral) = stated else {
+            let nearest = |x: &f32| (f64::from(*x) / output.scale).round_ties_even() as i64;
+            let tensor = integers(given.iter().map(nearest).collect());
+            return Ok(differs(key, Group::Output(index), stated, &tensor, &what, loaded));
+        };
+        let real = dequantise_output(key.program(), index, integral).to_f32();
+        let different = real.iter().zip(&given).position(|(a, b)| a != b);
+        Ok(different.map(|i| difference(&what, loaded, shape.sizes(), i, real[i], given[i])))
+    }
+}
+
+/// How a part of the statement differs from a tensor of the buyer's, if it does.
+fn differs(
+    key: &VerifyingKey,
+    group: Group,
+    stated: &Stated,
+    given: &IntTensor,
+    what: &str,
+    loaded: &Loaded,
+) -> Option<String> {
+    match stated {
+        Stated::Public(stated) => {
+            let different = stated.values.iter().zip(&given.values).position(|(a, b)| a != b);
+            let shape = stated.shape.sizes();
+            different.map(|i| difference(what, loaded, shape, i, stated.values[i], given.values[i]))
+        }
+        Stated::Committed(rows) => (commit_stated(key, group, given).as_ref() != Some(rows)).then(|| {
+            format!("{what}: the statement's commitment is not that of {}", loaded.path.display())
+        }),
+    }
+}
+
+fn difference<T: std::fmt::Display>(
+    what: &str,
+    loaded: &Loaded,
+    shape: &[usize],
+    i: usize,
+    stated: T,
+    given: T,
+) -> String {
+    let (place, path) = (element(shape, i), loaded.path.display());
+    format!("{what}: element {place} is {stated} in the statement, {given} in {path}")
+}
+
+/// What of a proof is public.
+pub fn mode(program: &Program) -> Value {
+    let name = |committed| if committed { "committed" } else { "public" };
+    let inputs: Map<String, Value> = program
+        .inputs
+        .iter()
+        .map(|input| (input.name.clone(), json!(name(input.visibility == Visibility::Committed))))
+        .collect();
+    let outputs: Map<String, Value> = program
+        .outputs
+        .iter()
+        .map(|output| (output.name.clone(), json!(name(output.visibility == Visibility::Committed))))
+        .collect();
+    json!({ "model": name(program.committed_model), "inputs": inputs, "outputs": outputs })
+}
+
+fn stated_json(stated: &Stated, bounds: &Bounds, scale: f64, compared: &Option<PathBuf>) -> Value {
+    let compared = compared.as_ref().map(|path| path.display().to_string());
+    match stated {
+        Stated::Public(tensor) => json!({
+            "visibility": "public",
+            "shape": tensor.shape.sizes(),
+            "integers": tensor.values,
+            "scale": scale,
+            "digest": Hex(&tensor.digest(bounds)).to_string(),
+            "equals": compared,
+        }),
+        Stated::Committed(rows) => json!({
+            "visibility": "committed",
+            "commitment": rows.iter().map(|row| Hex(&point::encode(row)).to_string()).collect::<Vec<_>>(),
+            "equals": compared,
+        }),
+    }
+}
+
+fn inputs_json(program: &Program, statement: &Statement, compared: &Compared) -> Value {
+    let parts = program.inputs.iter().zip(&statement.inputs).zip(&compared.inputs);
+    let json = parts.map(|((input, stated), compared)| {
+        (input.name.clone(), stated_json(stated, &input.bounds, input.scale, compared))
+    });
+    Value::Object(json.collect())
+}
+
+fn outputs_json(program: &Program, statement: &Statement, compared: &Compared) -> Value {
+    let parts = program.outputs.iter().zip(&statement.outputs).zip(&compared.outputs).enumerate();
+    let json = parts.map(|(index, ((output, stated), compared))| {
+        let bounds = program.operations[output.operation].bounds();
+        let mut value = stated_json(stated, &bounds, output.scale, compared);
+        if let Stated::Public(tensor) = stated {
+            value["values"] = json!(dequantise_output(program, index, tensor).to_f32());
+        }
+        (output.name.clone(), value)
+    });
+    Value::Object(json.collect())
+}
+
+/// The statement as lines.
+fn describe(program: &Program, statement: &Statement, compared: &Compared) -> Vec<String> {
+    let mut lines = Vec::new();
+    let against = |compared: &Option<PathBuf>, flag: &str| match compared {
+        Some(path) => format!("equal to {}", path.display()),
+        None => format!("not compared with a file of yours ({flag})"),
+    };
+    let kind = |stated: &Stated| match stated {
+        Stated::Public(tensor) => report::shape(tensor.shape.sizes()),
+        Stated::Committed(rows) => format!("committed in {} rows", rows.len()),
+    };
+    for ((input, stated), compared) in program.inputs.iter().zip(&statement.inputs).zip(&compared.inputs) {
+        lines.push(format!(
+            "input           {} {}, {}",
+            input.name,
+            kind(stated),
+            against(compared, "--input")
+        ));
+    }
+    let outputs = program.outputs.iter().zip(&statement.outputs).zip(&compared.outputs);
+    for (index, ((output, stated), compared)) in outputs.enumerate() {
+        let against = match compared {
+            Some(_) => format!(", {}", against(compared, "--output")),
+            None => String::new(),
+        };
+        lines.push(format!("output          {} {}{against}", output.name, kind(stated)));
+        if let Stated::Public(tensor) = stated {
+            lines.push(format!("                {}", preview(&dequantise_output(program, index, tensor))));
+        }
+    }
+    lines
+}

@@ -1,0 +1,654 @@
+//! Random programs: a pure function from a [`Recipe`] to a program that [`Program::check`] accepts, and inputs.
+//!
+//! A program is a chain of operations with fan-out. Each reads inputs, constants and earlier wires, through
+//! plain, strided, dilated, padded, flipped, sliced, transposed, broadcast and diagonal accesses. Operations that
+//! no other reads are outputs. Bounds of sums follow by interval arithmetic. Tensors have at most a few
+//! hundred cells.
+//!
+//! ```ignore
+//! proptest! {
+//!     #[test]
+//!     fn holds(recipe in recipes(Numbers::Provable)) {
+//!         let (program, inputs) = recipe.program();
+//!     }
+//! }
+//! ```
+#![allow(dead_code)]
+
+use assay_circuits::expression::Expression;
+use assay_circuits::lower::Coverage;
+use assay_circuits::plan::plan;
+use assay_circuits::program::{
+    Access, AccuracyReport, Affine, Class, Constant, Input, Operation, Output, Precision, Program, Source,
+    Sum, Term, Visibility,
+};
+use assay_circuits::shape::{Shape, log_size};
+use assay_circuits::tensor::{Bounds, Tensor};
+use proptest::prelude::*;
+
+/// Which numbers a program has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbers {
+    /// Those of quantised networks: wires of at most 10 bits, expressions that have a lowering.
+    Provable,
+    /// The ends of i8, i16, i32 and of 2^62, expressions of any form.
+    Extreme,
+}
+
+/// What determines a program.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipe {
+    /// All choices.
+    pub seed: u64,
+    /// At most so many operations.
+    pub operations: usize,
+    /// Which numbers.
+    pub numbers: Numbers,
+}
+
+/// Recipes of 1 to 6 operations.
+pub fn recipes(numbers: Numbers) -> impl Strategy<Value = Recipe> {
+    (1usize..=6, any::<u64>()).prop_map(move |(operations, seed)| Recipe { seed, operations, numbers })
+}
+
+/// Most bits of a provable term's space: its loop axes, and one more axis for each index that is not plain.
+const SPACE: usize = 22;
+/// Most points of an operation's loop.
+const LOOP: usize = 6000;
+
+impl Recipe {
+    /// The program and its inputs.
+    pub fn program(&self) -> (Program, Vec<Tensor>) {
+        let mut maker = Maker { dice: Dice(self.seed), numbers: self.numbers, program: empty() };
+        for number in 0..maker.dice.from(1..=2) {
+            maker.input(number as usize);
+        }
+        maker.program.committed_model = maker.dice.one_in(2);
+        for _ in 0..self.operations {
+            maker.operation();
+        }
+        while maker.program.operations.is_empty() {
+            maker.operation();
+        }
+        if maker.dice.one_in(3) {
+            maker.rank();
+        }
+        maker.outputs();
+        let inputs = inputs(&maker.program, self.seed ^ 1);
+        (maker.program, inputs)
+    }
+}
+
+/// Inputs of a program, its bounds' ends among them.
+pub fn inputs(program: &Program, seed: u64) -> Vec<Tensor> {
+    let mut dice = Dice(seed);
+    let tensor = |input: &Input| Tensor {
+        shape: input.shape.clone(),
+        values: dice.values(input.shape.cells(), input.bounds),
+    };
+    program.inputs.iter().map(tensor).collect()
+}
+
+/// A generator of choices (SplitMix64).
+pub struct Dice(pub u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number of a range.
+    pub fn from(&mut self, range: std::ops::RangeInclusive<i64>) -> i64 {
+        let count = (i128::from(*range.end()) - i128::from(*range.start()) + 1) as u128;
+        (i128::from(*range.start()) + (u128::from(self.next()) % count) as i128) as i64
+    }
+
+    /// True once in so many times.
+    pub fn one_in(&mut self, times: i64) -> bool {
+        self.from(1..=times) == 1
+    }
+
+    /// One of several.
+    pub fn of<T: Clone>(&mut self, all: &[T]) -> T {
+        all[self.from(0..=all.len() as i64 - 1) as usize].clone()
+    }
+
+    /// Values within bounds, the ends more often than others.
+    pub fn values(&mut self, count: usize, bounds: Bounds) -> Vec<i64> {
+        let mut value = || match self.from(0..=7) {
+            0 => bounds.lo,
+            1 => bounds.hi,
+            _ => self.from(bounds.lo..=bounds.hi),
+        };
+        (0..count).map(|_| value()).collect()
+    }
+
+    /// Sizes of axes, together at most `cells`.
+    fn sizes(&mut self, ranks: std::ops::RangeInclusive<i64>, cells: usize) -> Vec<usize> {
+        let mut sizes = Vec::new();
+        for _ in 0..self.from(ranks) {
+            let room = (cells / sizes.iter().product::<usize>()).max(1);
+            let size = self.of(&[1, 2, 3, 3, 4, 5, 5, 6, 7, 8, 9, 11, 13]);
+            sizes.push(size.min(room));
+        }
+        sizes
+    }
+}
+
+fn empty() -> Program {
+    Program {
+        precision: Precision::Int8,
+        committed_model: false,
+        inputs: Vec::new(),
+        constants: Vec::new(),
+        operations: Vec::new(),
+        outputs: Vec::new(),
+        accuracy: AccuracyReport::default(),
+    }
+}
+
+fn shape(sizes: &[usize]) -> Shape {
+    Shape::new(sizes.to_vec()).expect("small sizes")
+}
+
+fn term(coefficient: i64, factors: Vec<Access>) -> Term {
+    Term { coefficient, factors }
+}
+
+/// A read with one loop axis for each axis of the tensor.
+fn plain(source: Source, axes: impl IntoIterator<Item = usize>) -> Access {
+    Access { source, index: axes.into_iter().map(Affine::axis).collect() }
+}
+
+/// An operation without its expression.
+struct Draft {
+    shape: Vec<usize>,
+    reduce: Vec<usize>,
+    sums: Vec<Vec<Term>>,
+}
+
+struct Maker {
+    dice: Dice,
+    numbers: Numbers,
+    program: Program,
+}
+
+impl Maker {
+    fn input(&mut self, number: usize) {
+        let sizes = self.dice.sizes(1..=3, 150);
+        let visibility = self.visibility();
+        let bounds = match self.numbers {
+            Numbers::Provable => self.dice.of(&[(-128, 127), (0, 255), (-8, 7), (-512, 511), (0, 1)]),
+            Numbers::Extreme => {
+                let start = self.dice.of(&[
+                    -128,
+                    -(1 << 15),
+                    i64::from(i32::MIN),
+                    (1 << 31) - 9,
+                    1 << 61,
+                    1 - (1 << 62),
+                ]);
+                (start, start + self.dice.of(&[0, 9, 255, 65535]))
+            }
+        };
+        self.program.inputs.push(Input {
+            name: format!("x{number}"),
+            shape: shape(&sizes),
+            bounds: Bounds { lo: bounds.0, hi: bounds.1 },
+            scale: 1.0,
+            visibility,
+            image: None,
+        });
+    }
+
+    fn constant(&mut self, sizes: &[usize]) -> Source {
+        let (lo, hi) = match self.numbers {
+            Numbers::Provable => self.dice.of(&[(-128, 127), (-128, 127), (-7, 7), (0, 1), (-700, 900)]),
+            Numbers::Extreme => self.dice.of(&[
+                (-128, 127),
+                (-128, -128),
+                (-32768, 32767),
+                (-32768, -32768),
+                (-40000, 3),
+                (i32::MIN.into(), i32::MAX.into()),
+                (-(1 << 50), 1 << 50),
+                (0, 0),
+            ]),
+        };
+        let values = self.dice.values(sizes.iter().product(), Bounds { lo, hi });
+        self.program.constants.push(Constant::new(Tensor { shape: shape(sizes), values }));
+        Source::Constant(self.program.constants.len() - 1)
+    }
+
+    fn visibility(&mut self) -> Visibility {
+        if self.dice.one_in(2) { Visibility::Public } else { Visibility::Committed }
+    }
+
+    /// An input or a wire that is narrow enough to be read; the newest wires more often.
+    fn tensor(&mut self) -> Source {
+        let narrow = |source: &Source| {
+            let (_, bounds) = self.program.source(*source).expect("it exists");
+            self.numbers == Numbers::Extreme || bounds.count() <= 1 << 10
+        };
+        let inputs = (0..self.program.inputs.len()).map(Source::Input);
+        let wires: Vec<Source> =
+            (0..self.program.operations.len()).map(Source::Operation).filter(narrow).collect();
+        match wires.last() {
+            Some(&last) if self.dice.one_in(2) => last,
+            _ => self.dice.of(&inputs.chain(wires).collect::<Vec<_>>()),
+        }
+    }
+
+    fn any_source(&mut self) -> Source {
+        if self.dice.one_in(3) {
+            let sizes = self.dice.sizes(0..=3, 60);
+            return self.constant(&sizes);
+        }
+        self.tensor()
+    }
+
+    fn sizes(&self, source: Source) -> Vec<usize> {
+        self.program.source(source).expect("it exists").0.sizes().to_vec()
+    }
+
+    /// Adds an operation; drafts that break a rule, or have no lowering where one is wanted, are thrown away.
+    fn operation(&mut self) {
+        for _ in 0..40 {
+            let constants = self.program.constants.len();
+            let draft = match self.dice.from(0..=9) {
+                0..=2 => self.convolution(),
+                3 | 4 => self.linear(),
+                5 => self.joined(),
+                6 => self.maximum(),
+                _ => self.arbitrary(),
+            };
+            if let Some(operation) = self.finish(draft) {
+                self.program.operations.push(operation);
+                return;
+            }
+            self.program.constants.truncate(constants);
+        }
+    }
+
+    /// A convolution with strides, dilations, padding and groups, over the axes after the first.
+    fn convolution(&mut self) -> Draft {
+        let source = self.tensor();
+        let sizes = self.sizes(source);
+        if sizes.len() > 3 {
+            return self.linear();
+        }
+        let (channels, places) = sizes.split_first().map_or((1, &[][..]), |(&first, rest)| (first, rest));
+        let groups = if channels % 2 == 0 && self.dice.one_in(3) { self.dice.of(&[2, channels]) } else { 1 };
+        let (inner, made) = (channels / groups, self.dice.from(1..=6) as usize);
+        let rank = 2 + places.len();
+        let mut out = vec![groups, made];
+        let mut kernel = vec![inner];
+        let mut index = vec![Affine::new(0, &[(0, inner as i64), (rank, 1)])];
+        for (place, &size) in places.iter().enumerate() {
+            let width = self.dice.from(1..=3);
+            let (stride, dilation) = (self.dice.of(&[1, 1, 2, 3]), self.dice.of(&[1, 1, 2, -1]));
+            let pad = self.dice.from(-1..=2);
+            out.push((size as i64 / stride + self.dice.from(0..=1)).max(1) as usize);
+            kernel.push(width as usize);
+            index.push(Affine::new(-pad, &[(2 + place, stride), (rank + 1 + place, dilation)]));
+        }
+        let weights = self.constant(&[&[groups, made], kernel.as_slice()].concat());
+        let weights = plain(weights, [0, 1].into_iter().chain(rank..rank + kernel.len()));
+        let mut factors = vec![weights, Access { source, index }];
+        if sizes.is_empty() {
+            factors[1].index.clear();
+        }
+        if self.dice.one_in(2) {
+            factors.reverse();
+        }
+        let mut terms = vec![term(self.dice.of(&[1, 1, -2]), factors)];
+        if self.dice.one_in(2) {
+            let bias = self.constant(&[groups, made]);
+            terms.push(term(1, vec![plain(bias, [0, 1])]));
+        }
+        Draft { shape: out, reduce: kernel, sums: vec![terms] }
+    }
+
+    /// A product along the last axis with a constant's or a wire's rows; batches before it.
+    fn linear(&mut self) -> Draft {
+        let source = self.tensor();
+        let sizes = self.sizes(source);
+        let (&length, before) = sizes.split_last().unwrap_or((&1, &[]));
+        let rank = before.len() + 1;
+        let other = self.tensor();
+        let other_sizes = self.sizes(other);
+        let mut index: Vec<Affine> = (0..before.len()).chain([rank]).map(Affine::axis).collect();
+        index.truncate(sizes.len());
+        let read = Access { source, index };
+        let (made, factor) = match other_sizes.as_slice() {
+            [.., rows, columns] if self.dice.one_in(2) => {
+                let lead = other_sizes.len() - 2;
+                let lead = (0..lead).map(|axis| match axis < before.len() {
+                    true => Affine::axis(axis),
+                    false => Affine::constant(0),
+                });
+                let (made, last) = match self.dice.one_in(2) {
+                    true => (*rows, [Affine::axis(rank - 1), Affine::axis(rank)]),
+                    false => (*columns, [Affine::axis(rank), Affine::axis(rank - 1)]),
+                };
+                (made, Access { source: other, index: lead.chain(last).collect() })
+            }
+            _ => {
+                let made = self.dice.from(1..=20) as usize;
+                let factor = match self.dice.one_in(2) {
+                    true => plain(self.constant(&[made, length]), [rank - 1, rank]),
+                    false => plain(self.constant(&[length, made]), [rank, rank - 1]),
+                };
+                (made, factor)
+            }
+        };
+        let shape = before.iter().copied().chain([made]).collect();
+        Draft { shape, reduce: vec![length], sums: vec![vec![term(1, vec![read, factor])]] }
+    }
+
+    /// Two tensors one after another, each read as zero where the other is.
+    fn joined(&mut self) -> Draft {
+        let (first, second) = (self.tensor(), self.tensor());
+        let (a, b) = (self.sizes(first), self.sizes(second));
+        let rank = a.len().max(b.len()).max(1);
+        let size = |sizes: &[usize], axis: usize| sizes.get(axis).copied().unwrap_or(1);
+        let axis = self.dice.from(0..=rank as i64 - 1) as usize;
+        let out = (0..rank).map(|at| match at == axis {
+            true => size(&a, at) + size(&b, at),
+            false => size(&a, at).max(size(&b, at)),
+        });
+        let shift = size(&a, axis) as i64;
+        let moved = (0..b.len()).map(|at| Affine::new(if at == axis { -shift } else { 0 }, &[(at, 1)]));
+        let second = Access { source: second, index: moved.collect() };
+        let terms =
+            vec![term(1, vec![plain(first, 0..a.len())]), term(self.dice.of(&[1, -1, 3]), vec![second])];
+        Draft { shape: out.collect(), reduce: Vec::new(), sums: vec![terms] }
+    }
+
+    /// The larger of two elements: of neighbours of one tensor, or of two reads.
+    fn maximum(&mut self) -> Draft {
+        let source = self.tensor();
+        let mut sizes = self.sizes(source);
+        if sizes.is_empty() {
+            return self.arbitrary();
+        }
+        let axis = self.dice.from(0..=sizes.len() as i64 - 1) as usize;
+        let (stride, other) = (self.dice.from(1..=2), self.tensor());
+        let read = |offset: i64| {
+            let index = (0..sizes.len()).map(|at| match at == axis {
+                true => Affine::new(offset, &[(at, stride)]),
+                false => Affine::axis(at),
+            });
+            vec![term(1, vec![Access { source, index: index.collect() }])]
+        };
+        let (first, mut second) = (read(0), read(1));
+        sizes[axis] = sizes[axis].div_ceil(stride as usize);
+        if self.dice.one_in(3) {
+            let access = self.access(other, &sizes, &[]);
+            second = vec![term(-1, vec![access]), term(5, vec![])];
+        }
+        Draft { shape: sizes, reduce: Vec::new(), sums: vec![first, second] }
+    }
+
+    /// Any few terms of any few factors.
+    fn arbitrary(&mut self) -> Draft {
+        let first = self.tensor();
+        let shape = if self.dice.one_in(2) { self.sizes(first) } else { self.dice.sizes(0..=4, 120) };
+        let reduce = self.dice.sizes(0..=2, 40);
+        let sums = match self.numbers {
+            Numbers::Provable => self.dice.of(&[1, 1, 1, 2]),
+            Numbers::Extreme => self.dice.from(1..=4),
+        };
+        let mut sum = || -> Vec<Term> {
+            let mut one = || {
+                let factors: Vec<Access> = (0..self.dice.of(&[0, 1, 1, 1, 2, 2, 2, 3]))
+                    .map(|_| {
+                        let source = self.any_source();
+                        self.access(source, &shape, &reduce)
+                    })
+                    .collect();
+                term(self.dice.of(&[1, 1, -1, 2, -3, 7, 0]), factors)
+            };
+            (0..3).map(|_| one()).collect()
+        };
+        let mut sums: Vec<Vec<Term>> = (0..sums).map(|_| sum()).collect();
+        sums.iter_mut().for_each(|terms| terms.truncate(self.dice.from(1..=3) as usize));
+        Draft { shape, reduce, sums }
+    }
+
+    /// A read with any indices; plain ones more often.
+    fn access(&mut self, source: Source, shape: &[usize], reduce: &[usize]) -> Access {
+        let axes: Vec<usize> = shape.iter().chain(reduce).copied().collect();
+        let sizes = self.sizes(source);
+        let mut index = Vec::new();
+        for (place, &size) in sizes.iter().enumerate() {
+            let size = size as i64;
+            if axes.is_empty() || self.dice.one_in(8) {
+                index.push(Affine::constant(self.dice.from(-1..=size)));
+                continue;
+            }
+            let some = self.dice.from(0..=axes.len() as i64 - 1) as usize;
+            let axis = if place < shape.len() && !self.dice.one_in(3) { place } else { some };
+            index.push(match self.dice.from(0..=7) {
+                0..=3 => Affine::axis(axis),
+                4 => Affine::new(size - 1, &[(axis, -1)]),
+                5 => Affine::new(self.dice.from(-2..=2), &[(axis, self.dice.of(&[1, 2, 3, -2]))]),
+                6 => Affine::new(
+                    self.dice.from(-3..=1),
+                    &[(axis, self.dice.from(1..=2)), (some, self.dice.from(-1..=2))],
+                ),
+                _ if self.numbers == Numbers::Extreme => {
+                    let far = self.dice.of(&[1 << 20, -(1 << 20), 1000]);
+                    Affine::new(self.dice.of(&[0, far, -far, 1 << 41]), &[(axis, far)])
+                }
+                _ => Affine::new(0, &[(axis, 1)]),
+            });
+        }
+        Access { source, index }
+    }
+
+    /// The interval of a term over its loop.
+    fn reach(&self, operation: &Operation, term: &Term) -> Option<(i128, i128)> {
+        let sizes = operation.loop_sizes();
+        let mut interval = (1i128, 1i128);
+        // Partial products stay below 2^62 even where a later factor is zero.
+        let mut partial = 1i128;
+        for access in &term.factors {
+            let (shape, bounds) = self.program.source(access.source)?;
+            let inside = access.index.iter().zip(shape.sizes()).all(|(affine, &size)| {
+                let range = affine.range(&sizes);
+                range.lo >= 0 && range.hi < size as i64
+            });
+            let bounds = if inside { bounds } else { bounds.with_zero() };
+            let ends = [
+                (interval.0, bounds.lo),
+                (interval.0, bounds.hi),
+                (interval.1, bounds.lo),
+                (interval.1, bounds.hi),
+            ];
+            let ends = ends.map(|(a, b)| a.checked_mul(b.into()));
+            let ends = ends.into_iter().collect::<Option<Vec<_>>>()?;
+            interval = (*ends.iter().min()?, *ends.iter().max()?);
+            partial = partial.checked_mul(bounds.magnitude().max(1).into()).filter(|&x| x < 1 << 62)?;
+        }
+        let cells: usize = operation.reduce_axes(term).iter().map(|&axis| sizes[axis]).product();
+        let factor = i128::from(term.coefficient) * cells as i128;
+        let (a, b) = (interval.0.checked_mul(factor)?, interval.1.checked_mul(factor)?);
+        Some((a.min(b), a.max(b)))
+    }
+
+    /// True where a proof of the term stays small.
+    fn is_small(&self, operation: &Operation, term: &Term) -> bool {
+        let sizes = operation.loop_sizes();
+        let reduced: usize = operation.reduce_axes(term).iter().map(|&axis| sizes[axis]).product();
+        let bits: usize = sizes.iter().map(|&size| log_size(size)).sum();
+        let indices =
+            term.factors.iter().flat_map(|access| access.index.iter().zip(self.sizes(access.source)));
+        let apart = indices.filter(|(affine, size)| {
+            let range = affine.range(&sizes);
+            affine.constant != 0 || affine.terms.len() > 1 || range.lo < 0 || range.hi >= *size as i64
+        });
+        let space = bits + apart.map(|(_, size)| log_size(size)).sum::<usize>();
+        operation.shape.cells() * reduced <= LOOP && (self.numbers == Numbers::Extreme || space <= SPACE)
+    }
+
+    fn finish(&mut self, draft: Draft) -> Option<Operation> {
+        let number = self.program.operations.len();
+        let mut operation = Operation {
+            name: format!("operation {number}"),
+            class: if draft.reduce.is_empty() { Class::Map } else { Class::Fold },
+            shape: Shape::new(draft.shape)?,
+            reduce: draft.reduce,
+            sums: Vec::new(),
+            expression: Expression::Sum(0),
+        };
+        if operation.shape.cells() > 400 || operation.shape.rank() > 5 {
+            return None;
+        }
+        for terms in draft.sums {
+            let mut bounds = (0i128, 0i128);
+            for term in &terms {
+                let (lo, hi) = self.reach(&operation, term)?;
+                bounds = (bounds.0 + lo, bounds.1 + hi);
+                if !self.is_small(&operation, term) {
+                    return None;
+                }
+            }
+            let bounds = Bounds::new(i64::try_from(bounds.0).ok()?, i64::try_from(bounds.1).ok()?)?;
+            operation.sums.push(Sum { terms, bounds });
+        }
+        operation.expression = match self.numbers {
+            Numbers::Provable => self.provable(&mut operation.sums),
+            Numbers::Extreme => self.tree(operation.sums.len(), 0),
+        };
+        self.admits(&operation).then_some(operation)
+    }
+
+    /// True where the program with the operation is valid, and has a plan where one is wanted.
+    fn admits(&self, operation: &Operation) -> bool {
+        let mut candidate = self.program.clone();
+        candidate.operations.push(operation.clone());
+        candidate.outputs = vec![Output {
+            name: "y".into(),
+            operation: self.program.operations.len(),
+            scale: 1.0,
+            visibility: Visibility::Public,
+        }];
+        let has_plan = || self.numbers == Numbers::Extreme || plan(&candidate, &Coverage::All).is_ok();
+        candidate.check().is_ok() && has_plan()
+    }
+
+    /// An expression that has a lowering; sums that it does not read are dropped.
+    fn provable(&mut self, sums: &mut Vec<Sum>) -> Expression {
+        if sums.len() == 2 {
+            let [a, b] = self.dice.of(&[[0, 1], [1, 0]]);
+            return Expression::Max(Box::new(Expression::Sum(a)), Box::new(Expression::Sum(b)));
+        }
+        sums.truncate(1);
+        let bounds = sums[0].bounds;
+        let mut divisor = self.dice.of(&[1, 1, 2, 3, 16, 100, 257, 1000]);
+        while bounds.magnitude() / divisor > 1 << 14 && divisor < 1 << 10 {
+            divisor = (divisor * 2).min(1 << 10);
+        }
+        let quotient = Expression::quotient(divisor as u64);
+        let of = Box::new(quotient.clone());
+        let window = self.dice.of(&[(-128, 127), (0, 255), (0, 127), (-5, 90), (-500, 500)]);
+        match self.dice.from(0..=5) {
+            0 if bounds.count() <= 1 << 10 || self.dice.one_in(3) => Expression::Sum(0),
+            1 => {
+                let first = self.dice.from(-200..=3);
+                let count = self.dice.from(1..=300) as usize;
+                let values = self.dice.values(count, Bounds { lo: -128, hi: 127 });
+                Expression::Table { first, values: values.iter().map(|&v| v as i32).collect(), of }
+            }
+            2 if quotient.bounds(&[bounds]).count() <= 1 << 10 => {
+                Expression::Clamp { bounds: quotient.bounds(&[bounds]), of }
+            }
+            _ => Expression::Clamp { bounds: Bounds { lo: window.0, hi: window.1 }, of },
+        }
+    }
+
+    /// Any tree.
+    fn tree(&mut self, sums: usize, depth: usize) -> Expression {
+        if depth > 3 {
+            return Expression::Sum(self.dice.from(0..=sums as i64 - 1) as usize);
+        }
+        match self.dice.from(0..=5) {
+            0 | 1 => self.tree(sums, 4),
+            2 => {
+                let divisor = self.dice.of(&[2, 3, 1000, 1 << 20, (1 << 31) - 1, 1 << 32]);
+                Expression::Divide { divisor, of: Box::new(self.tree(sums, depth + 1)) }
+            }
+            3 => {
+                let bounds = self.dice.of(&[(-128, 127), (i64::from(i32::MIN), i64::from(i32::MAX)), (5, 5)]);
+                let bounds = Bounds { lo: bounds.0, hi: bounds.1 };
+                Expression::Clamp { bounds, of: Box::new(self.tree(sums, depth + 1)) }
+            }
+            4 => {
+                let (first, count) = (self.dice.from(-40..=40), self.dice.from(1..=90) as usize);
+                let values = self.dice.values(count, Bounds { lo: i32::MIN.into(), hi: i32::MAX.into() });
+                let values = values.iter().map(|&v| v as i32).collect();
+                Expression::Table { first, values, of: Box::new(self.tree(sums, depth + 1)) }
+            }
+            _ => Expression::Max(Box::new(self.tree(sums, depth + 1)), Box::new(self.tree(sums, depth + 1))),
+        }
+    }
+
+    /// The position of the first greatest element along an axis of a tensor.
+    fn rank(&mut self) {
+        let source = self.tensor();
+        let sizes = self.sizes(source);
+        if sizes.is_empty() {
+            return;
+        }
+        let along = self.dice.from(0..=sizes.len() as i64 - 1) as usize;
+        let rank = sizes.len() - 1;
+        let axis = |place: usize| match place.cmp(&along) {
+            std::cmp::Ordering::Less => place,
+            std::cmp::Ordering::Equal => rank,
+            std::cmp::Ordering::Greater => place - 1,
+        };
+        let mut index: Vec<Affine> = (0..sizes.len()).map(|place| Affine::axis(axis(place))).collect();
+        if self.numbers == Numbers::Extreme && self.dice.one_in(3) {
+            index[along] = Affine::new(sizes[along] as i64, &[(rank, -1)]);
+        }
+        let (_, bounds) = self.program.source(source).expect("it exists");
+        let terms = vec![term(1, vec![Access { source, index }])];
+        let mut shape_sizes = sizes.clone();
+        shape_sizes.remove(along);
+        let operation = Operation {
+            name: "rank".into(),
+            class: Class::Rank,
+            shape: shape(&shape_sizes),
+            reduce: vec![sizes[along]],
+            sums: vec![Sum { terms, bounds: bounds.with_zero() }],
+            expression: Expression::Sum(0),
+        };
+        if self.admits(&operation) {
+            self.program.operations.push(operation);
+        }
+    }
+
+    /// Every wire that no operation reads is an output, and sometimes another.
+    fn outputs(&mut self) {
+        let mut read = vec![false; self.program.operations.len()];
+        let sums = self.program.operations.iter().flat_map(|operation| &operation.sums);
+        for access in sums.flat_map(|sum| &sum.terms).flat_map(|term| &term.factors) {
+            if let Source::Operation(i) = access.source {
+                read[i] = true;
+            }
+        }
+        for (operation, read) in read.into_iter().enumerate() {
+            let is_rank = self.program.operations[operation].class == Class::Rank;
+            let visibility = if is_rank { Visibility::Public } else { self.visibility() };
+            if !read || self.dice.one_in(6) {
+                let name = format!("y{operation}");
+                self.program.outputs.push(Output { name, operation, scale: 1.0, visibility });
+            }
+        }
+    }
+}
