@@ -7,7 +7,7 @@
 //! [`dot`](crate::kernels::dot) multiplies them.
 
 use super::parallel;
-use super::read::Operand;
+use super::read::{Integer, Operand};
 use super::walk::{Axis, Walk, merge, offsets, points};
 use super::{Sources, constant};
 use crate::kernels::dot::{LANES, Rows, TILE_ROWS};
@@ -110,12 +110,13 @@ impl Matrix {
         let side = |operand: Operand, rows: &[Axis<2>], side: usize, batch: usize| {
             let mut made = Side { rows: of(rows, side), columns: of(&reduces, side), packed: None, operand };
             if let Some(values) = constant(constants, made.operand.source) {
-                let data = made.operand.data::<i16>(values);
+                let data = made.operand.data::<i64>(values);
                 let mut starts = Walk::new(&batches, [0, 0]);
                 let count = if moves(&batches, batch) { points(&batches) } else { 1 };
-                let mut packed = Vec::new();
-                for _ in 0..count {
-                    packed.extend(made.pack(&data, starts.offsets[batch], 0..made.rows.len(), depth));
+                let cells = made.rows.len() * depth;
+                let mut packed = vec![0; count * cells];
+                for rows in packed.chunks_exact_mut(cells) {
+                    made.pack(&data, starts.offsets[batch], 0, depth, rows);
                     starts.step();
                 }
                 made.packed = Some(packed);
@@ -213,7 +214,9 @@ impl Packing {
             Array::Narrow(values) => {
                 let wanted = Some((start, rows.start, rows.end));
                 if self.of != wanted {
-                    self.rows = side.pack(values, start, rows, depth);
+                    self.rows.clear();
+                    self.rows.resize(rows.len() * depth, 0);
+                    side.pack(values, start, rows.start, depth, &mut self.rows);
                     self.of = wanted;
                 }
                 &self.rows
@@ -230,24 +233,29 @@ impl Side {
         }
     }
 
-    /// The rows from a batch's start, each `depth` long with zeros at its end.
-    fn pack(&self, values: &[i16], start: isize, rows: std::ops::Range<usize>, depth: usize) -> Vec<i16> {
-        let mut packed = vec![0i16; rows.len() * depth];
+    /// Fills `packed`, which is zero, with the rows from `first_row` on of a batch, each `depth` long.
+    fn pack<T: Integer>(
+        &self,
+        values: &[T],
+        start: isize,
+        first_row: usize,
+        depth: usize,
+        packed: &mut [i16],
+    ) {
         let is_whole = self.columns.iter().enumerate().all(|(k, &column)| column == k as isize);
-        parallel::blocks(&mut packed, depth, 1, |first, block| {
-            let row_offsets = &self.rows[rows.start + first / depth..];
+        parallel::blocks(packed, depth, 1, |first, block| {
+            let row_offsets = &self.rows[first_row + first / depth..];
             for (row, &offset) in block.chunks_exact_mut(depth).zip(row_offsets) {
                 let at = self.operand.base + start + offset;
                 if is_whole {
                     let from = &values[at as usize..at as usize + self.columns.len()];
-                    row[..self.columns.len()].copy_from_slice(from);
+                    row.iter_mut().zip(from).for_each(|(cell, &value)| *cell = value.narrow_to_16());
                 } else {
                     for (cell, &column) in row.iter_mut().zip(&self.columns) {
-                        *cell = values[(at + column) as usize];
+                        *cell = values[(at + column) as usize].narrow_to_16();
                     }
                 }
             }
         });
-        packed
     }
 }

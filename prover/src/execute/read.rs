@@ -16,6 +16,8 @@ use std::ops::Range;
 pub(super) trait Integer: Copy + Default + Send + Sync + 'static {
     /// The value, which the caller's bounds say fits.
     fn narrow(value: i64) -> Self;
+    /// The value in 16 bits, which the caller's bounds say hold it.
+    fn narrow_to_16(self) -> i16;
     /// A slice of i64 as it is, where it needs no copy.
     fn borrow(_: &[i64]) -> Option<&[Self]> {
         None
@@ -23,18 +25,27 @@ pub(super) trait Integer: Copy + Default + Send + Sync + 'static {
 }
 
 impl Integer for i16 {
+    fn narrow_to_16(self) -> i16 {
+        self
+    }
     fn narrow(value: i64) -> Self {
         value as i16
     }
 }
 
 impl Integer for i32 {
+    fn narrow_to_16(self) -> i16 {
+        self as i16
+    }
     fn narrow(value: i64) -> Self {
         value as i32
     }
 }
 
 impl Integer for i64 {
+    fn narrow_to_16(self) -> i16 {
+        self as i16
+    }
     fn narrow(value: i64) -> Self {
         value
     }
@@ -254,10 +265,7 @@ impl Operand {
         for ((affine, first), &step) in access.index.iter().zip(firsts).zip(&steps) {
             base += (affine.constant - first) as isize * step as isize;
             for &(axis, c) in &affine.terms {
-                // An axis of one cell does not move, and its coefficient may be far out of range.
-                if axes[axis] > 1 {
-                    by_axis[axis] += c as isize * step as isize;
-                }
+                by_axis[axis] += c as isize * step as isize;
             }
         }
         Operand { source: access.source, storage, base, strides: by_axis }
