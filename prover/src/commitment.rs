@@ -11,13 +11,13 @@
 //! | buckets ([`assay_verifier::buckets`]) | `n + 2^(c-1)` | none | long rows |
 //!
 //! Method and `c` are those with the fewest additions, counted from a histogram of the entries' sizes. All additions are
-//! affine, and rows share inversions ([`assay_verifier::batch_affine`]). A table is made for a block of columns at a time,
+//! affine, and rows share inversions ([`crate::batch_affine`]). A table is made for a block of columns at a time,
 //! small enough for the second-level cache, used for all rows and dropped. Points are group elements in their unique
 //! affine form, so that the result depends neither on the method nor on the number of threads.
 
+use crate::batch_affine::{Batch, Run, sum_runs};
 use ark_ec::{AffineRepr, CurveGroup};
 use assay_verifier::basis;
-use assay_verifier::batch_affine::{Batch, Run, sum_runs};
 use assay_verifier::buckets::{bucket_sums, sort_by_digit, weighted_sums};
 use assay_verifier::point::{G1Affine, G1Projective};
 use rayon::prelude::*;
@@ -203,15 +203,17 @@ impl Plan {
         let tasks = table.par_chunks_mut(POINTS_PER_TASK * multiples).zip(points.par_chunks(POINTS_PER_TASK));
         tasks.for_each_init(Batch::default, |batch, (table, points)| {
             table.iter_mut().step_by(multiples).zip(points).for_each(|(first, point)| *first = *point);
+            let starts = (0..table.len()).step_by(multiples);
+            // From the multiples up to k those up to 2 k - 1, so that only the first step is a doubling.
             let mut known = 1;
             while known < multiples {
-                for start in (0..table.len()).step_by(multiples) {
-                    let largest = table[start + known - 1];
-                    table.copy_within(start..start + known, start + known);
-                    (start + known..start + 2 * known).for_each(|place| batch.push(place, largest));
+                let more = if known == 1 { 1 } else { known - 1 }.min(multiples - known);
+                for start in starts.clone() {
+                    (start..start + more)
+                        .for_each(|place| batch.push(table, place + known, place, start + known - 1));
                 }
                 batch.apply(table);
-                known *= 2;
+                known += more;
             }
         });
         table
@@ -247,7 +249,7 @@ impl Plan {
     /// Horner's rule over the digit rows of each row.
     fn join(self, digit_rows: &[DigitRow], sums: &[G1Affine], rows: usize) -> Vec<G1Affine> {
         let mut joined = vec![G1Affine::identity(); rows];
-        let mut batch = Batch::default();
+        let mut batch = assay_verifier::batch_affine::Batch::default();
         let highest = digit_rows.iter().map(|digit_row| digit_row.position).max().unwrap_or(0);
         for position in (0..=highest).rev() {
             for _ in 0..self.width {

@@ -18,11 +18,14 @@
 //! # }
 //! ```
 
+pub mod batch_affine;
 pub mod commitment;
 pub mod compile;
 pub mod error;
 pub mod execute;
 pub mod files;
+#[cfg(target_arch = "x86_64")]
+mod ifma;
 mod kernels;
 pub mod lookup;
 pub mod msm;

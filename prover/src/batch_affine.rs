@@ -1,0 +1,179 @@
+//! Many independent point additions at the price of one inversion: the prover's twin of
+//! [`assay_verifier::batch_affine`], which has the formulas. Results are equal to the last bit, since a point's affine
+//! form is unique.
+//!
+//! On processors with AVX-512 IFMA eight additions go side by side (`ifma.rs`), about three times as fast; elsewhere the
+//! verifier's code does the work. This is the only place that chooses.
+
+#[cfg(target_arch = "x86_64")]
+use crate::ifma;
+use assay_verifier::batch_affine as portable;
+pub use assay_verifier::batch_affine::Run;
+use assay_verifier::point::G1Affine;
+
+/// How many additions share an inversion, where there are as many.
+pub const FULL: usize = 2048;
+
+/// Additions that wait for a common inversion. Its buffers are kept from one batch to the next.
+#[derive(Clone, Debug)]
+pub struct Batch(Engine);
+
+#[derive(Clone, Debug)]
+enum Engine {
+    Portable(portable::Batch),
+    #[cfg(target_arch = "x86_64")]
+    Vector(ifma::Batch),
+}
+
+impl Default for Batch {
+    /// An empty batch for this processor.
+    fn default() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if ifma::is_available() {
+            return Self(Engine::Vector(ifma::Batch::default()));
+        }
+        Self::portable()
+    }
+}
+
+impl Batch {
+    /// An empty batch that uses no instructions beyond the common ones.
+    pub fn portable() -> Self {
+        Self(Engine::Portable(portable::Batch::default()))
+    }
+
+    /// How many additions wait.
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Engine::Portable(batch) => batch.len(),
+            #[cfg(target_arch = "x86_64")]
+            Engine::Vector(batch) => batch.len(),
+        }
+    }
+
+    /// Whether no addition waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds `points[target] = points[left] + points[right]` to the batch. No two additions of a batch may have the same
+    /// target, and none may read the target of another: the order in which targets are written is open.
+    ///
+    /// # Panics
+    /// If a place lies outside `points`.
+    pub fn push(&mut self, points: &mut [G1Affine], target: usize, left: usize, right: usize) {
+        let (a, b) = (points[left], points[right]);
+        match &mut self.0 {
+            Engine::Portable(batch) => {
+                points[target] = a;
+                batch.push(target, b);
+            }
+            #[cfg(target_arch = "x86_64")]
+            Engine::Vector(batch) => {
+                if a.x == b.x || is_identity(&a) || is_identity(&b) {
+                    points[target] = (a + b).into();
+                } else {
+                    assert!(target < points.len(), "a sum's place lies outside");
+                    batch.push(target, &a, &b);
+                }
+            }
+        }
+    }
+
+    /// Performs the waiting additions. `points` are those of the pushes.
+    pub fn apply(&mut self, points: &mut [G1Affine]) {
+        match &mut self.0 {
+            Engine::Portable(batch) => batch.apply(points),
+            #[cfg(target_arch = "x86_64")]
+            Engine::Vector(batch) => batch.apply(points),
+        }
+    }
+}
+
+/// No point of the curve has `x = 0`.
+#[cfg(target_arch = "x86_64")]
+fn is_identity(point: &G1Affine) -> bool {
+    point.x.0.0 == [0; 4]
+}
+
+/// Sums each run into its first point, by halving all runs together; afterwards every run has at most one point.
+/// Runs must not overlap. The other points of a run are overwritten.
+pub fn sum_runs(points: &mut [G1Affine], runs: &mut [Run], batch: &mut Batch) {
+    while runs.iter().any(|run| run.len > 1) {
+        for run in runs.iter_mut() {
+            let half = run.len / 2;
+            let kept = run.len - half;
+            for place in run.start..run.start + half {
+                batch.push(points, place, place, place + kept);
+            }
+            run.len = kept;
+            if batch.len() >= FULL {
+                batch.apply(points);
+            }
+        }
+        batch.apply(points);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use assay_verifier::basis;
+    use assay_verifier::point::G1Projective;
+    use proptest::prelude::*;
+
+    /// One of a few points, so that equal and opposite ones meet often.
+    fn any_point() -> impl Strategy<Value = G1Affine> {
+        let points = basis::basis(4);
+        prop_oneof![
+            4 => (0..4usize).prop_map({ let points = points.clone(); move |i| points[i] }),
+            4 => (0..4usize).prop_map(move |i| -points[i]),
+            1 => Just(G1Affine::identity()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn both_engines_add_as_the_group_does(pairs in prop::collection::vec((any_point(), any_point()), 0..40)) {
+            let expected: Vec<G1Affine> = pairs.iter().map(|(a, b)| (*a + *b).into()).collect();
+            for mut batch in [Batch::default(), Batch::portable()] {
+                let (mut points, addends): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
+                points.extend(addends);
+                (0..pairs.len()).for_each(|k| batch.push(&mut points, k, k, pairs.len() + k));
+                batch.apply(&mut points);
+                prop_assert_eq!(&points[..pairs.len()], &expected);
+                prop_assert!(batch.is_empty());
+            }
+        }
+
+        #[test]
+        fn runs_are_summed(runs in prop::collection::vec(prop::collection::vec(any_point(), 0..20), 0..8)) {
+            for mut batch in [Batch::default(), Batch::portable()] {
+                let mut points = runs.concat();
+                let mut start = 0;
+                let mut places = Vec::new();
+                for run in &runs {
+                    places.push(Run { start, len: run.len() });
+                    start += run.len();
+                }
+                sum_runs(&mut points, &mut places, &mut batch);
+                for (run, place) in runs.iter().zip(&places) {
+                    let expected: G1Projective = run.iter().sum();
+                    let found = if place.len == 0 { G1Affine::identity() } else { points[place.start] };
+                    prop_assert_eq!(found, expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn long_sums_of_different_points_agree() {
+        let basis = basis::basis(1024);
+        let expected: G1Projective = basis.iter().sum();
+        for mut batch in [Batch::default(), Batch::portable()] {
+            let mut points = basis.clone();
+            sum_runs(&mut points, &mut [Run { start: 0, len: 1024 }], &mut batch);
+            assert_eq!(points[0], expected);
+        }
+    }
+}
