@@ -182,6 +182,18 @@ pub fn stack(channels: usize, side: usize, layers: usize) -> (Program, Vec<Tenso
     network.dense(10, None).finish()
 }
 
+/// A name, and what makes a network of it.
+pub type Named = (&'static str, fn() -> (Program, Vec<Tensor>));
+
+/// The networks that phases are measured on.
+pub const ALL: [Named; 5] = [
+    ("mlp", mlp),
+    ("lenet", lenet),
+    ("convolutional", convolutional),
+    ("stack 8 x 16^2 x 10", || stack(8, 16, 10)),
+    ("stack 8 x 32^2 x 16", || stack(8, 32, 16)),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
