@@ -8,8 +8,9 @@ use ndarray::Array2;
 use std::hint::black_box;
 
 fn run(criterion: &mut Criterion) {
-    let networks = [("lenet", networks::lenet()), ("convolutional", networks::convolutional())];
-    for (name, (program, inputs)) in networks {
+    for (name, (program, inputs)) in
+        [("lenet", networks::lenet()), ("convolutional", networks::convolutional())]
+    {
         let executor = Executor::new(&program).expect("its constants have values");
         assert_eq!(executor.trace(&inputs), reference::execute(&program, &inputs));
         let mut group = criterion.benchmark_group(format!("execute/{name}"));

@@ -36,7 +36,10 @@ fn cases() -> Vec<Case> {
 
 fn group<'a>(criterion: &'a mut Criterion, phase: &str) -> BenchmarkGroup<'a, WallTime> {
     let mut group = criterion.benchmark_group(phase);
-    group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_millis(800));
+    group
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(800));
     group
 }
 
@@ -62,7 +65,8 @@ fn phases(criterion: &mut Criterion) {
         witness.throughput(cells(&case.cost));
         witness.bench_function(case.name, |bencher| {
             bencher.iter(|| {
-                let witness = Witness::new(case.prover.program(), system, &case.trace).expect("an honest trace");
+                let witness =
+                    Witness::new(case.prover.program(), system, &case.trace).expect("an honest trace");
                 [Group::Wires, Group::Hints].map(|group| witness.rows(system, group))
             });
         });

@@ -15,13 +15,16 @@ use assay_circuits::plan::Cost;
 use assay_circuits::program::Program;
 use assay_circuits::relation::Group;
 use assay_circuits::tensor::Tensor;
+use assay_prover::batch_affine::Batch;
 use assay_prover::commitment::{Basis, commit_rows};
+use assay_prover::count;
 use assay_prover::execute::execute;
-use assay_prover::multilinear::fold_rows;
 use assay_prover::msm::msm;
+use assay_prover::multilinear::fold_rows;
 use assay_prover::prove::Prover;
 use assay_prover::witness::Witness;
 use assay_verifier::F;
+use assay_verifier::batch_affine::Additions;
 use assay_verifier::proof::Proof;
 use assay_verifier::verify::verify;
 use std::hint::black_box;
@@ -34,6 +37,8 @@ struct Prices {
     small: f64,
     /// A committed cell of 7 bits.
     cell: f64,
+    /// An addition of points, one of many that share an inversion.
+    addition: f64,
 }
 
 fn least(runs: usize, mut work: impl FnMut()) -> f64 {
@@ -77,7 +82,18 @@ impl Prices {
         let basis = Basis::new(1 << 12);
         let rows: Vec<&[i64]> = rows.iter().map(Vec::as_slice).collect();
         let cell = least(5, || _ = black_box(commit_rows(&basis, &rows))) / (64 << 12) as f64;
-        Prices { full, small, cell }
+        let addends = basis.points();
+        let mut sums = addends.iter().rev().copied().collect::<Vec<_>>();
+        let mut batch = Batch::default();
+        let addition = least(20, || {
+            for (target, addend) in addends.iter().enumerate() {
+                batch.push(&mut sums, target, addend);
+                if batch.len() == 2048 {
+                    batch.apply(&mut sums);
+                }
+            }
+        }) / addends.len() as f64;
+        Prices { full, small, cell, addition }
     }
 }
 
@@ -89,6 +105,8 @@ struct Line {
     full: u64,
     small: u64,
     cells: u64,
+    /// Additions of points.
+    additions: u64,
     /// Nanoseconds that the floor has besides multiplications and cells.
     other: f64,
 }
@@ -102,7 +120,13 @@ fn report(name: &str, program: Program, inputs: &[Tensor], prices: &Prices) {
     let runs = if cost.committed_cells > 200_000 { 3 } else { 15 };
     println!(
         "### {name}: {} cells in {} rows of 2^{}, {} leaves (2^{} padded), {} table rows, proof {} B\n",
-        cost.committed_cells, cost.rows, plan.log_row, cost.leaves, cost.log_tree, cost.table_rows, cost.proof_bytes
+        cost.committed_cells,
+        cost.rows,
+        plan.log_row,
+        cost.leaves,
+        cost.log_tree,
+        cost.table_rows,
+        cost.proof_bytes
     );
     // The witness and its commitments, apart.
     let build = || {
@@ -118,16 +142,22 @@ fn report(name: &str, program: Program, inputs: &[Tensor], prices: &Prices) {
             black_box(commit_rows(&basis, &rows));
         }
     });
+    let before = count::so_far();
+    for rows in &groups {
+        commit_rows(&basis, &rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    }
+    let additions = (count::so_far() - before).additions;
     let not_zero = groups.iter().flatten().flatten().filter(|cell| **cell != 0).count() as u64;
     let mut lines = vec![
-        Line { name: "witness", time: witness, full: 0, small: 0, cells: 0, other: 0.0 },
-        Line { name: "commit", time: commit, full: 0, small: 0, cells: not_zero, other: 0.0 },
+        Line { name: "witness", time: witness, full: 0, small: 0, cells: 0, additions: 0, other: 0.0 },
+        Line { name: "commit", time: commit, full: 0, small: 0, cells: not_zero, additions, other: 0.0 },
     ];
     // The last step's points: twice half a row, and one more, each round.
     let mut random = Random(6);
     let half = 1usize << plan.log_row.saturating_sub(1);
     let scalars = elements(half, &mut random);
-    let of_last_step = 2.0 * plan.rounds as f64 * least(3, || _ = black_box(msm(&basis.points()[..half], &scalars)));
+    let of_last_step =
+        2.0 * plan.rounds as f64 * least(3, || _ = black_box(msm(&basis.points()[..half], &scalars)));
     let seen: Vec<_> = (0..runs).map(|_| observe(&prover, &trace)).collect();
     for spent in &seen[0].spent {
         if spent.phase == Phase::WitnessAndCommit {
@@ -137,14 +167,17 @@ fn report(name: &str, program: Program, inputs: &[Tensor], prices: &Prices) {
         lines.push(Line {
             name: spent.phase.name(),
             time: times.map(|other| other.time.processor.as_secs_f64() * 1e9).fold(f64::INFINITY, f64::min),
-            full: spent.multiplications.full,
-            small: spent.multiplications.small,
+            full: spent.counted.full,
+            small: spent.counted.small,
             cells: 0,
+            additions: spent.counted.additions,
             other: if spent.phase == Phase::LastStep { of_last_step } else { 0.0 },
         });
     }
-    println!("| phase | time, ms | multiplications | by small integers | cells | floor, ms | time / floor | rest, ms |");
-    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    println!(
+        "| phase | time, ms | multiplications | by small integers | cells | additions of points | floor, ms | time / floor | rest, ms |"
+    );
+    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     let floor = |line: &Line| {
         let field = prices.full * line.full as f64 + prices.small * line.small as f64;
         field + prices.cell * line.cells as f64 + line.other
@@ -152,12 +185,13 @@ fn report(name: &str, program: Program, inputs: &[Tensor], prices: &Prices) {
     let print = |line: &Line, floor: f64| {
         let ratio = if floor > 0.0 { format!("{:.2}", line.time / floor) } else { "-".into() };
         println!(
-            "| {} | {:.3} | {} | {} | {} | {:.3} | {ratio} | {:.3} |",
+            "| {} | {:.3} | {} | {} | {} | {} | {:.3} | {ratio} | {:.3} |",
             line.name,
             line.time / 1e6,
             line.full,
             line.small,
             line.cells,
+            line.additions,
             floor / 1e6,
             (line.time - floor) / 1e6
         );
@@ -170,6 +204,7 @@ fn report(name: &str, program: Program, inputs: &[Tensor], prices: &Prices) {
         full: sum(|line| line.full),
         small: sum(|line| line.small),
         cells: sum(|line| line.cells),
+        additions: sum(|line| line.additions),
         other: 0.0,
     };
     print(&whole, lines.iter().map(floor).sum());
@@ -193,8 +228,8 @@ fn main() {
     pool.install(|| {
         let prices = Prices::here();
         println!(
-            "A multiplication takes {:.1} ns here, one by a small integer {:.1} ns, a committed cell {:.0} ns.\n",
-            prices.full, prices.small, prices.cell
+            "A multiplication takes {:.1} ns here, one by a small integer {:.1} ns, a committed cell {:.0} ns, an addition of points {:.0} ns.\n",
+            prices.full, prices.small, prices.cell, prices.addition
         );
         for (name, network) in networks::ALL {
             if names.is_empty() || names.iter().any(|wanted| wanted == name) {

@@ -93,7 +93,8 @@ fn measure(program: Program, inputs: &[Tensor]) -> Row {
         verdict.expect("the proof verifies");
         verifying.push(time);
     }
-    let middle = |times: &[Time], of: fn(&Time) -> Duration| median(times.iter().map(of).collect()).as_secs_f64();
+    let middle =
+        |times: &[Time], of: fn(&Time) -> Duration| median(times.iter().map(of).collect()).as_secs_f64();
     row.prove = middle(&proving, |time| time.wall);
     row.prove_processor = middle(&proving, |time| time.processor);
     row.verify = middle(&verifying, |time| time.wall);
@@ -118,7 +119,9 @@ fn series(largest: f64) {
         let output = Command::new(this).args(arguments).arg("--plain").output().expect("a process starts");
         let text = String::from_utf8_lossy(&output.stdout);
         let row: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-        let [cells, leaves, count, log_row, plan, prove, prove_cpu, verify, verify_cpu, proof, peak] = row[..] else {
+        let [cells, leaves, count, log_row, plan, prove, prove_cpu, verify, verify_cpu, proof, peak] =
+            row[..]
+        else {
             println!("{channels} x {side}^2 x {layers} failed: {}", String::from_utf8_lossy(&output.stderr));
             break;
         };
@@ -142,7 +145,9 @@ fn series(largest: f64) {
         ("peak memory, MiB", 10),
         ("plan, s", 4),
     ];
-    println!("| over committed cells n | least squares in logarithms | farthest point |\n| --- | --- | --- |");
+    println!(
+        "| over committed cells n | least squares in logarithms | farthest point |\n| --- | --- | --- |"
+    );
     for (name, column) in columns {
         let points: Vec<(f64, f64)> = rows.iter().map(|row| (row[0], row[column])).collect();
         if let Some(law) = PowerLaw::of(&points) {
@@ -169,7 +174,9 @@ fn main() {
     if arguments.last().is_some_and(|last| last == "--plain") {
         println!("{}", row.line());
     } else {
-        println!("cells leaves rows log_row plan prove prove_processor verify verify_processor proof peak_MiB");
+        println!(
+            "cells leaves rows log_row plan prove prove_processor verify verify_processor proof peak_MiB"
+        );
         println!("{}", row.line());
     }
 }

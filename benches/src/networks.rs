@@ -2,8 +2,8 @@
 
 use assay_circuits::expression::Expression;
 use assay_circuits::program::{
-    Access, AccuracyReport, Affine, Class, Constant, Input, Operation, Output, Precision, Program, Source, Sum, Term,
-    Visibility,
+    Access, AccuracyReport, Affine, Class, Constant, Input, Operation, Output, Precision, Program, Source,
+    Sum, Term, Visibility,
 };
 use assay_circuits::shape::Shape;
 use assay_circuits::tensor::{Bounds, Tensor};
@@ -121,7 +121,8 @@ impl Network {
             let mut sizes = self.sizes.clone();
             sizes[axis] /= 2;
             let side = |i: i64| {
-                let index = (0..3).map(|a| if a == axis { Affine::new(i, &[(a, 2)]) } else { Affine::axis(a) });
+                let index =
+                    (0..3).map(|a| if a == axis { Affine::new(i, &[(a, 2)]) } else { Affine::axis(a) });
                 let factors = vec![Access { source: self.last, index: index.collect() }];
                 Sum { terms: vec![Term { coefficient: 1, factors }], bounds: self.bounds }
             };
@@ -166,8 +167,8 @@ pub fn lenet() -> (Program, Vec<Tensor>) {
 
 /// 28 x 28, two convolutions 3 x 3 of 32 and 64 channels, pooling, layers of 128 and 10.
 pub fn convolutional() -> (Program, Vec<Tensor>) {
-    let network = Network::new(&[1, 28, 28], 4).conv(32, 3, 0, 9).conv(64, 3, 0, 10).pool();
-    network.dense(128, Some(11)).dense(10, None).finish()
+    let network = Network::new(&[1, 28, 28], 4).conv(32, 3, 0, 9).conv(64, 3, 0, 9).pool();
+    network.dense(128, Some(9)).dense(10, None).finish()
 }
 
 /// 784-128-64-10, as `mnist_mlp`.
@@ -178,7 +179,8 @@ pub fn mlp() -> (Program, Vec<Tensor>) {
 /// A stack of 3 x 3 convolutions over `channels` of `side` x `side`, `layers` deep: about
 /// `2 * channels * side^2 * layers` committed cells.
 pub fn stack(channels: usize, side: usize, layers: usize) -> (Program, Vec<Tensor>) {
-    let network = (0..layers).fold(Network::new(&[channels, side, side], 3), |n, _| n.conv(channels, 3, 1, 9));
+    let network =
+        (0..layers).fold(Network::new(&[channels, side, side], 3), |n, _| n.conv(channels, 3, 1, 9));
     network.dense(10, None).finish()
 }
 

@@ -5,7 +5,7 @@
 
 use crate::clock::Time;
 use assay_circuits::execute::Trace;
-use assay_prover::count::Multiplications;
+use assay_prover::count::{self, Counted};
 use assay_prover::prove::Prover;
 use assay_verifier::F;
 use assay_verifier::proof::Proof;
@@ -73,24 +73,20 @@ pub struct Spent {
     pub phase: Phase,
     /// Its time.
     pub time: Time,
-    /// Multiplications in it; none unless the prover counts them.
-    pub multiplications: Multiplications,
+    /// Operations in it; none unless the prover counts them.
+    pub counted: Counted,
 }
 
 /// Where a proof has come to.
 #[derive(Clone, Copy)]
 struct Moment {
     time: Time,
-    multiplications: Multiplications,
+    counted: Counted,
 }
 
 impl Moment {
     fn now() -> Moment {
-        #[cfg(feature = "count")]
-        let multiplications = assay_prover::count::multiplications();
-        #[cfg(not(feature = "count"))]
-        let multiplications = Multiplications::default();
-        Moment { time: Time::now(), multiplications }
+        Moment { time: Time::now(), counted: count::so_far() }
     }
 }
 
@@ -164,7 +160,8 @@ pub struct Observation {
 /// # Panics
 /// If the trace is not one of the prover's program.
 pub fn observe(prover: &Prover, trace: &Trace) -> Observation {
-    let mut observed = Observed { inner: transcript(), ends: Vec::new(), line: None, hashing: Time::default() };
+    let mut observed =
+        Observed { inner: transcript(), ends: Vec::new(), line: None, hashing: Time::default() };
     let mut last = Moment::now();
     let argument = prover.key().argument();
     let (statement, proof) = prover.prove_with(argument, trace, &mut observed).expect("the trace is honest");
@@ -172,10 +169,7 @@ pub fn observe(prover: &Prover, trace: &Trace) -> Observation {
     observed.end(if unified { Phase::LastStep } else { Phase::Unify });
     let mut spent = Vec::with_capacity(Phase::ALL.len());
     for (phase, end) in observed.ends {
-        let (now, before) = (end.multiplications, last.multiplications);
-        let multiplications =
-            Multiplications { full: now.full - before.full, small: now.small - before.small };
-        spent.push(Spent { phase, time: end.time - last.time, multiplications });
+        spent.push(Spent { phase, time: end.time - last.time, counted: end.counted - last.counted });
         last = end;
     }
     Observation { statement, proof, spent, hashing: observed.hashing }

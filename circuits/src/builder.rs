@@ -11,8 +11,8 @@
 
 use crate::expression::Expression;
 use crate::program::{
-    AccuracyReport, Access, Affine, Class, Constant, Input, Operation, Output, Precision, Program, Source, Sum,
-    Term, Visibility,
+    Access, AccuracyReport, Affine, Class, Constant, Input, Operation, Output, Precision, Program, Source,
+    Sum, Term, Visibility,
 };
 use crate::shape::{MAX_AXES, Shape};
 use crate::tensor::{Bounds, MAX_MAGNITUDE, Tensor};
@@ -186,7 +186,10 @@ impl View {
             for &size in axis {
                 let joins = old > 0
                     && !parts.is_empty()
-                    && self.index.iter().all(|a| coefficient(a, old - 1) == coefficient(a, old) * size as i64);
+                    && self
+                        .index
+                        .iter()
+                        .all(|a| coefficient(a, old - 1) == coefficient(a, old) * size as i64);
                 match (joins, parts.last_mut(), members.last_mut()) {
                     (true, Some(part), Some(of)) => {
                         *part *= size;
@@ -418,14 +421,18 @@ impl Accumulator {
         self
     }
 
-    /// The accumulator without its last `axes` output axes' digits, which become reduce axes.
+    /// The accumulator summed along output axes: their digits become reduce axes, and they stay with size 1.
     pub fn summed(mut self, axes: &[usize]) -> Accumulator {
         let mut order = Vec::new();
         let (mut kept, mut summed) = (Vec::new(), Vec::new());
         let mut first = 0;
         for (axis, digits) in self.axes.iter().enumerate() {
             let places = first..first + digits.len();
-            if axes.contains(&axis) { summed.extend(places) } else { kept.extend(places) }
+            if axes.contains(&axis) {
+                summed.extend(places)
+            } else {
+                kept.extend(places)
+            }
             first += digits.len();
         }
         order.extend(kept.iter().chain(&summed).copied());
@@ -592,7 +599,8 @@ impl Builder {
         let outputs = accumulators.first().map_or_else(Vec::new, Accumulator::outputs);
         let too_large = || BuildError::Shape { sizes: outputs.clone() };
         let shape = Shape::new(outputs.clone()).ok_or_else(too_large)?;
-        let reduce = accumulators.iter().find(|a| !a.reduce.is_empty()).map_or_else(Vec::new, |a| a.reduce.clone());
+        let reduce =
+            accumulators.iter().find(|a| !a.reduce.is_empty()).map_or_else(Vec::new, |a| a.reduce.clone());
         if outputs.len() + reduce.len() > 2 * MAX_AXES {
             return Err(too_large());
         }
@@ -605,7 +613,14 @@ impl Builder {
         }
         let class = if class == Class::Move && !reduce.is_empty() { Class::Fold } else { class };
         let number = self.program.operations.len();
-        self.program.operations.push(Operation { name: name.to_string(), class, shape, reduce, sums, expression });
+        self.program.operations.push(Operation {
+            name: name.to_string(),
+            class,
+            shape,
+            reduce,
+            sums,
+            expression,
+        });
         let mut view = View::whole(Source::Operation(number), &outputs);
         view.axes = logical;
         Ok(view)
@@ -694,7 +709,13 @@ impl Builder {
     ///
     /// # Errors
     /// Where a wire has too many axes.
-    pub fn refine(&mut self, name: &str, view: &View, axis: usize, digits: &[usize]) -> Result<View, BuildError> {
+    pub fn refine(
+        &mut self,
+        name: &str,
+        view: &View,
+        axis: usize,
+        digits: &[usize],
+    ) -> Result<View, BuildError> {
         if let Some(view) = view.refined(axis, digits) {
             return Ok(view);
         }
@@ -742,7 +763,8 @@ impl Builder {
 /// interval. Terms are added at each output point before the ends are taken.
 pub fn sum_bounds(program: &Program, outputs: &[usize], reduce: &[usize], terms: &[Term]) -> Bounds {
     let sizes: Vec<usize> = outputs.iter().chain(reduce).copied().collect();
-    let parts: Vec<TermBounds> = terms.iter().map(|term| term_bounds(program, outputs.len(), &sizes, term)).collect();
+    let parts: Vec<TermBounds> =
+        terms.iter().map(|term| term_bounds(program, outputs.len(), &sizes, term)).collect();
     let mut axes: Vec<usize> = parts.iter().flat_map(|part| part.axes.iter().copied()).collect();
     axes.sort_unstable();
     axes.dedup();
@@ -785,7 +807,8 @@ struct TermBounds {
 }
 
 fn term_bounds(program: &Program, outputs: usize, sizes: &[usize], term: &Term) -> TermBounds {
-    let reads = |access: &Access, axis: usize| access.index.iter().any(|a| a.terms.iter().any(|t| t.0 == axis));
+    let reads =
+        |access: &Access, axis: usize| access.index.iter().any(|a| a.terms.iter().any(|t| t.0 == axis));
     let known = |access: &&Access| match access.source {
         Source::Constant(i) => program.constants.get(i).is_some_and(|constant| constant.values.is_some()),
         _ => false,
@@ -810,9 +833,9 @@ fn term_bounds(program: &Program, outputs: usize, sizes: &[usize], term: &Term) 
         let bounds = if outside { bounds.with_zero() } else { bounds };
         interval = times(interval, (bounds.lo.into(), bounds.hi.into()));
     }
-    for axis in outputs..sizes.len() {
+    for (axis, &size) in sizes.iter().enumerate().skip(outputs) {
         if !read.contains(&axis) && term.factors.iter().any(|access| reads(access, axis)) {
-            interval = times(interval, (sizes[axis] as i128, sizes[axis] as i128));
+            interval = times(interval, (size as i128, size as i128));
         }
     }
     let axes: Vec<usize> = read.iter().copied().filter(|&axis| axis < outputs).collect();
@@ -825,7 +848,8 @@ fn term_bounds(program: &Program, outputs: usize, sizes: &[usize], term: &Term) 
             at[axis] = point % sizes[axis];
             point /= sizes[axis];
         }
-        let product: i128 = constants.iter().map(|access| i128::from(constant_at(program, access, &at))).product();
+        let product: i128 =
+            constants.iter().map(|access| i128::from(constant_at(program, access, &at))).product();
         let cell = axes.iter().fold(0, |cell, &axis| cell * sizes[axis] + at[axis]);
         let part = times(interval, (product, product));
         ends[cell] = (ends[cell].0 + part.0, ends[cell].1 + part.1);
@@ -851,4 +875,95 @@ fn constant_at(program: &Program, access: &Access, point: &[usize]) -> i64 {
         cell = cell * size + index as usize;
     }
     constant.values.as_ref().and_then(|values| values.get(cell)).copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::execute::{execute, points};
+    use crate::ops::testing::{finish, input};
+    use alloc::vec;
+
+    /// Elements of a view, by its indices.
+    fn read(view: &View, tensor: &Tensor) -> Vec<i64> {
+        let digits = view.digits();
+        let identity: Vec<Affine> = (0..digits.len()).map(Affine::axis).collect();
+        let access = view.at(&identity);
+        let strides = tensor.shape.strides();
+        let element = |point: Vec<usize>| {
+            let places: Vec<i64> = access.index.iter().map(|affine| affine.at(&point)).collect();
+            let inside = places.iter().zip(tensor.shape.sizes()).all(|(&i, &n)| i >= 0 && i < n as i64);
+            let cell = |(&i, &stride): (&i64, &usize)| i as usize * stride;
+            if inside { tensor.values[places.iter().zip(&strides).map(cell).sum::<usize>()] } else { 0 }
+        };
+        points(&digits).map(element).collect()
+    }
+
+    #[test]
+    fn reshapes_of_views_keep_the_order_of_elements() {
+        let (_, x, tensor) = input(&[4, 3, 6]);
+        for sizes in [vec![72], vec![12, 6], vec![2, 6, 1, 6], vec![4, 18], vec![2, 2, 3, 3, 2], vec![1, 72]]
+        {
+            let view = x.reshaped(&sizes).unwrap();
+            assert_eq!(view.sizes(), sizes);
+            assert_eq!(read(&view, &tensor), tensor.values);
+            let back = view.reshaped(&[4, 3, 6]).unwrap();
+            assert_eq!(back, x, "{sizes:?}");
+        }
+        assert!(x.reshaped(&[8, 9]).is_none());
+    }
+
+    #[test]
+    fn transposes_slices_and_pads_compose() {
+        let (_, x, tensor) = input(&[3, 5]);
+        let view = x.transposed(&[1, 0]).sliced(0, 4, -2, 3).unwrap();
+        let cell = |i: usize, j: usize| tensor.values[i * 5 + j];
+        let expected: Vec<i64> = points(&[3, 3]).map(|p| cell(p[1], 4 - 2 * p[0])).collect();
+        assert_eq!(read(&view, &tensor), expected);
+        let inner = x.sliced(1, 1, 1, 3).unwrap();
+        assert!(inner.padded(1, 1, 0).is_none(), "before the slice there are elements");
+        let padded = x.padded(1, 2, 1).unwrap();
+        let inside = |p: &[usize]| (2..7).contains(&p[1]);
+        let expected: Vec<i64> =
+            points(&[3, 8]).map(|p| if inside(&p) { cell(p[0], p[1] - 2) } else { 0 }).collect();
+        assert_eq!(read(&padded, &tensor), expected);
+    }
+
+    #[test]
+    fn any_reshape_is_a_move() {
+        for (sizes, order) in
+            [(vec![4, 3, 6], [2, 0, 1]), (vec![5, 7, 2], [1, 2, 0]), (vec![8, 9, 1], [1, 0, 2])]
+        {
+            let (mut b, x, tensor) = input(&sizes);
+            let turned = x.transposed(&order);
+            let elements = read(&turned, &tensor);
+            let cells = tensor.values.len();
+            for wanted in [vec![cells], vec![cells / 2, 2], vec![2, cells / 2]] {
+                let view = b.reshape("reshape", &turned, &wanted).unwrap();
+                let found = finish(b.clone(), &view, tensor.clone());
+                assert_eq!(found.shape.sizes(), wanted);
+                assert_eq!(found.values, elements);
+            }
+        }
+    }
+
+    #[test]
+    fn constants_of_one_content_are_one() {
+        let mut b = Builder::new(false);
+        let first = b.constant_of(&[2], vec![1, 2]).unwrap();
+        assert_eq!(b.constant_of(&[2], vec![1, 2]).unwrap(), first);
+        assert_ne!(b.constant_of(&[2, 1], vec![1, 2]).unwrap().source(), first.source());
+        assert_eq!(b.program().constants.len(), 2);
+    }
+
+    #[test]
+    fn a_view_that_is_an_output_twice_is_moved_once() {
+        let (mut b, x, tensor) = input(&[3]);
+        b.output("a", &x, 1.0, Visibility::Public).unwrap();
+        b.output("b", &x, 1.0, Visibility::Public).unwrap();
+        let program = b.finish();
+        program.check().unwrap();
+        let trace = execute(&program, core::slice::from_ref(&tensor)).unwrap();
+        assert!(trace.outputs(&program).all(|output| output.values == tensor.values));
+    }
 }

@@ -162,9 +162,9 @@ const POINT_NS: u64 = 8_000;
 /// Memory of a process that proves next to nothing.
 const PROCESS_BYTES: u64 = 10_000_000;
 /// Memory of a leaf: numerator and denominator in each layer of the tree, and the leaf itself.
-const LEAF_BYTES: u64 = 150;
+const LEAF_BYTES: u64 = 110;
 /// Memory of a tensor's cell: in the trace, over the padded cube, in rows.
-const CELL_BYTES: u64 = 40;
+const CELL_BYTES: u64 = 30;
 
 impl Cost {
     /// Counts a system.
@@ -198,9 +198,9 @@ impl Cost {
         cost
     }
 
-    /// What the planner minimises: a byte of proof counts as a microsecond of the prover.
+    /// What the planner minimises: a byte of proof counts as three microseconds of the prover.
     fn score(&self) -> u64 {
-        self.proof_bytes as u64 * 1_000 + self.prover_ns
+        self.proof_bytes as u64 * 3_000 + self.prover_ns
     }
 }
 

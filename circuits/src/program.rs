@@ -476,7 +476,8 @@ impl Program {
         if term.factors.len() > MAX_FACTORS {
             return Err("a term has too many factors");
         }
-        let mut magnitude = i128::from(term.coefficient).abs();
+        // At least one each, so that a zero in front does not hide a product that wraps.
+        let mut magnitude = i128::from(term.coefficient).abs().max(1);
         for access in &term.factors {
             if matches!(access.source, Source::Operation(i) if i >= number) {
                 return Err("it reads a wire that is not written before it");
@@ -494,7 +495,7 @@ impl Program {
                     return Err("an index is not canonical");
                 }
             }
-            magnitude = magnitude.saturating_mul(i128::from(bounds.magnitude()));
+            magnitude = magnitude.saturating_mul(i128::from(bounds.magnitude().max(1)));
         }
         for axis in operation.reduce_axes(term) {
             magnitude = magnitude.saturating_mul(sizes[axis] as i128);

@@ -145,7 +145,9 @@ impl CompileArgs {
 fn check_image(image: &ImageInput, graph: &Graph) -> Result<(), CliError> {
     let [input] = graph.inputs.as_slice() else {
         let inputs = graph.inputs.len();
-        return Err(CliError::Usage(format!("--image-scale: the model has {inputs} inputs, not one picture")));
+        return Err(CliError::Usage(format!(
+            "--image-scale: the model has {inputs} inputs, not one picture"
+        )));
     };
     let channels = input.shape.len().checked_sub(3).map_or(1, |axis| input.shape[axis]);
     for (flag, list) in [("--image-mean", &image.mean), ("--image-std", &image.std)] {
@@ -171,8 +173,7 @@ fn calibration(
     }
     let names: Vec<&str> = graph.inputs.iter().map(|input| input.name.as_str()).collect();
     let mut collected: Vec<BTreeMap<String, Tensor>> = Vec::new();
-    for (number, (input, given)) in
-        graph.inputs.iter().zip(assign(files, &names, "input", true)?).enumerate()
+    for (number, (input, given)) in graph.inputs.iter().zip(assign(files, &names, "input", true)?).enumerate()
     {
         let mut of_input = Vec::new();
         for loaded in &given {

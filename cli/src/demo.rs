@@ -76,8 +76,16 @@ impl DemoArgs {
         };
         let weights: usize = program.constants.iter().map(|constant| constant.shape.cells()).sum();
         let macs = report::count(program.multiply_accumulates());
-        step("compile", compiled, format!("LeNet-5 from ONNX to integers, {} weights", report::count(weights as u64)));
-        step("prepare", prepared, format!("plan and key; program {}..", &Hex(key.digest()).to_string()[..16]));
+        step(
+            "compile",
+            compiled,
+            format!("LeNet-5 from ONNX to integers, {} weights", report::count(weights as u64)),
+        );
+        step(
+            "prepare",
+            prepared,
+            format!("plan and key; program {}..", &Hex(key.digest()).to_string()[..16]),
+        );
         step("run", ran, format!("{macs} multiply-accumulates, exact"));
         step("prove", proven, format!("proof of {}", report::size(key.argument().shape.bytes())));
         step("verify", verification, format!("VERIFIED: the picture shows a {predicted}"));
@@ -129,7 +137,8 @@ fn compile_network() -> Result<Program, CliError> {
     let graph = import(NETWORK, &BTreeMap::new()).map_err(internal)?;
     let options = CompileOptions { image: Some(image()), ..CompileOptions::default() };
     let digits = npy::decode(CALIBRATION).map_err(internal)?;
-    let samples = (0..digits.shape()[0]).map(|i| sample(&graph, &digits, i)).collect::<Result<Vec<_>, _>>()?;
+    let samples =
+        (0..digits.shape()[0]).map(|i| sample(&graph, &digits, i)).collect::<Result<Vec<_>, _>>()?;
     compile(&graph, &samples, &options).map_err(internal)
 }
 
@@ -142,7 +151,10 @@ fn sample(graph: &Graph, digits: &Tensor, i: usize) -> Result<BTreeMap<String, T
 
 fn row(digits: &Tensor, i: usize) -> Result<Vec<u8>, CliError> {
     let bytes = digits.slice::<u8>().map_err(internal)?;
-    bytes.get(i * SIDE * SIDE..(i + 1) * SIDE * SIDE).map(<[u8]>::to_vec).ok_or_else(|| internal("no such digit"))
+    bytes
+        .get(i * SIDE * SIDE..(i + 1) * SIDE * SIDE)
+        .map(<[u8]>::to_vec)
+        .ok_or_else(|| internal("no such digit"))
 }
 
 /// The input that shows a digit, and its pixels.

@@ -40,7 +40,9 @@ impl InspectArgs {
     pub fn execute(&self) -> Result<Report, CliError> {
         let bytes = read_bytes(&self.file)?;
         match FileKind::of(&bytes) {
-            Some(FileKind::Program) => program(&decode_program(&self.file, &bytes)?, "program", bytes.len(), None),
+            Some(FileKind::Program) => {
+                program(&decode_program(&self.file, &bytes)?, "program", bytes.len(), None)
+            }
             Some(FileKind::Key) => {
                 let key = decode_key(&self.file, &bytes)?;
                 program(key.program(), "verifying key", bytes.len(), Some(key.rows().len()))
@@ -79,12 +81,7 @@ fn proof(bytes: &[u8]) -> Report {
     }
 }
 
-fn program(
-    program: &Program,
-    kind: &str,
-    bytes: usize,
-    key_rows: Option<usize>,
-) -> Result<Report, CliError> {
+fn program(program: &Program, kind: &str, bytes: usize, key_rows: Option<usize>) -> Result<Report, CliError> {
     let plan = plan(program)?;
     let system = plan.system(program, &Coverage::All)?;
     let cost = Cost::of(&system);
@@ -100,7 +97,11 @@ fn program(
         format!("reference       {REFERENCE}"),
     ];
     lines.extend(describe(program));
-    lines.push(format!("weights         {} in {} tensors", report::count(weights as u64), program.constants.len()));
+    lines.push(format!(
+        "weights         {} in {} tensors",
+        report::count(weights as u64),
+        program.constants.len()
+    ));
     if let Some(rows) = key_rows.filter(|&rows| rows > 0) {
         lines.push(format!("key             {rows} commitments to rows of weights"));
     }

@@ -38,7 +38,9 @@ impl FileKind {
             Some(FileKind::Key) => "a verifying key, which --vk takes",
             Some(FileKind::Proof) => "a proof",
             None if bytes.is_empty() => "empty",
-            None if path.extension().is_some_and(|e| e == "onnx") => "an ONNX model: run `assay compile` first",
+            None if path.extension().is_some_and(|e| e == "onnx") => {
+                "an ONNX model: run `assay compile` first"
+            }
             None => "no file of Assay",
         };
         let wanted = match self {

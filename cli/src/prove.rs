@@ -5,7 +5,9 @@ use crate::error::CliError;
 use crate::model::read_program;
 use crate::progress::Progress;
 use crate::report::{self, Report};
+use crate::run::preview;
 use crate::tensors::read_inputs;
+use assay_prover::compile::dequantise_output;
 use assay_prover::execute::execute;
 use assay_prover::files::write_atomically;
 use assay_prover::prove::Prover;
@@ -74,6 +76,12 @@ impl ProveArgs {
         ];
         lines.extend(notes.iter().cloned());
         lines.push(format!("program         {digest}"));
+        for (index, output) in trace.outputs(prover.program()).enumerate() {
+            let name = &prover.program().outputs[index].name;
+            let real = dequantise_output(prover.program(), index, output);
+            lines.push(format!("output          {name} {}", report::shape(output.shape.sizes())));
+            lines.push(format!("                {}", preview(&real)));
+        }
         lines.push(format!(
             "written         {out}, {}: proof {}, statement {}",
             report::size(file.len()),

@@ -35,7 +35,7 @@ enum Exit {
 /// Prints the report, or the error, and gives the exit code.
 pub fn finish(result: Result<Report, CliError>, json: bool) -> ExitCode {
     let printed = result.and_then(|report| {
-        let text = if json { format!("{:#}", report.json) } else { report.text };
+        let text = if json { report.json.to_string() } else { report.text };
         print(&text).map(|()| report.rejected)
     });
     let exit = match printed {
@@ -45,7 +45,7 @@ pub fn finish(result: Result<Report, CliError>, json: bool) -> ExitCode {
             // Standard error is the last resort: where it is closed, the exit code alone tells.
             let _ = writeln!(std::io::stderr(), "error: {error}");
             if json {
-                let _ = print(&format!("{:#}", json!({ "error": error.to_string() })));
+                let _ = print(&json!({ "error": error.to_string() }).to_string());
             }
             Exit::Error
         }
@@ -130,7 +130,8 @@ pub fn accuracy(report: &AccuracyReport) -> Vec<String> {
     }
     let mut lines =
         vec![format!("accuracy        against the float model, over {} samples", count(report.samples))];
-    let mut rows = vec![["  output", "max error", "mean error", "cosine", "top-1"].map(String::from).to_vec()];
+    let mut rows =
+        vec![["  output", "max error", "mean error", "cosine", "top-1"].map(String::from).to_vec()];
     for output in &report.outputs {
         rows.push(vec![
             format!("  {}", output.name),

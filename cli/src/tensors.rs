@@ -97,7 +97,7 @@ pub fn samples(loaded: &Loaded, shape: &[usize]) -> Result<Vec<Tensor>, CliError
     if same(given, shape) {
         return Ok(vec![reshape(loaded, pixels.clone(), shape)?]);
     }
-    if given.first().is_some_and(|&n| n > 0) && same(&given[1..], shape) {
+    if has_rows(loaded, given, shape) {
         return (0..given[0]).map(|i| row(loaded, &pixels, i, shape)).collect();
     }
     Err(loaded.error(format!("has shape {given:?}, should be {shape:?}, or rows of it")))
@@ -107,8 +107,11 @@ pub fn samples(loaded: &Loaded, shape: &[usize]) -> Result<Vec<Tensor>, CliError
 pub fn one(loaded: &Loaded, shape: &[usize], sample: Option<usize>) -> Result<Tensor, CliError> {
     let tensor = without_alpha(loaded, shape)?;
     let given = tensor.shape();
-    let rows_fit = given.first().is_some_and(|&n| n > 0) && same(&given[1..], shape);
+    let rows_fit = has_rows(loaded, given, shape);
     match sample {
+        Some(_) if is_picture(&loaded.path) => {
+            Err(loaded.error("a picture is one sample: leave --sample out".to_string()))
+        }
         Some(i) if rows_fit && i < given[0] => row(loaded, &tensor, i, shape),
         Some(i) if rows_fit => {
             Err(loaded.error(format!("has {} samples, numbered from 0: there is no sample {i}", given[0])))
@@ -121,6 +124,11 @@ pub fn one(loaded: &Loaded, shape: &[usize], sample: Option<usize>) -> Result<Te
         }
         None => Err(loaded.error(format!("has shape {given:?}, should be {shape:?}"))),
     }
+}
+
+/// True where a file that is no picture has rows of this shape.
+fn has_rows(loaded: &Loaded, given: &[usize], shape: &[usize]) -> bool {
+    !is_picture(&loaded.path) && given.first().is_some_and(|&n| n > 0) && same(&given[1..], shape)
 }
 
 fn reshape(loaded: &Loaded, tensor: Tensor, shape: &[usize]) -> Result<Tensor, CliError> {

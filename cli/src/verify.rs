@@ -195,9 +195,8 @@ fn differs(
             let shape = stated.shape.sizes();
             different.map(|i| difference(what, loaded, shape, i, stated.values[i], given.values[i]))
         }
-        Stated::Committed(rows) => (commit_stated(key, group, given).as_ref() != Some(rows)).then(|| {
-            format!("{what}: the statement's commitment is not that of {}", loaded.path.display())
-        }),
+        Stated::Committed(rows) => (commit_stated(key, group, given).as_ref() != Some(rows))
+            .then(|| format!("{what}: the statement's commitment is not that of {}", loaded.path.display())),
     }
 }
 

@@ -5,14 +5,11 @@
 //! On processors with AVX-512 IFMA eight additions go side by side (`ifma.rs`), about three times as fast; elsewhere the
 //! verifier's code does the work. This is the only place that chooses.
 
+use crate::count;
 #[cfg(target_arch = "x86_64")]
 use crate::ifma;
-use assay_verifier::batch_affine as portable;
-pub use assay_verifier::batch_affine::Run;
+use assay_verifier::batch_affine::{self as portable, Additions};
 use assay_verifier::point::G1Affine;
-
-/// How many additions share an inversion, where there are as many.
-pub const FULL: usize = 2048;
 
 /// Additions that wait for a common inversion. Its buffers are kept from one batch to the next.
 #[derive(Clone, Debug)]
@@ -41,9 +38,25 @@ impl Batch {
     pub fn portable() -> Self {
         Self(Engine::Portable(portable::Batch::default()))
     }
+}
 
-    /// How many additions wait.
-    pub fn len(&self) -> usize {
+impl Additions for Batch {
+    fn push(&mut self, sums: &mut [G1Affine], target: usize, addend: &G1Affine) {
+        match &mut self.0 {
+            Engine::Portable(batch) => batch.push(sums, target, addend),
+            #[cfg(target_arch = "x86_64")]
+            Engine::Vector(batch) => {
+                let Some(sum) = sums.get_mut(target) else { return };
+                if sum.x == addend.x || is_identity(sum) || is_identity(addend) {
+                    *sum = (*sum + *addend).into();
+                } else {
+                    batch.push(target, sum, addend);
+                }
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
         match &self.0 {
             Engine::Portable(batch) => batch.len(),
             #[cfg(target_arch = "x86_64")]
@@ -51,74 +64,27 @@ impl Batch {
         }
     }
 
-    /// Whether no addition waits.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Adds `points[target] = points[left] + points[right]` to the batch. No two additions of a batch may have the same
-    /// target, and none may read the target of another: the order in which targets are written is open.
-    ///
-    /// # Panics
-    /// If a place lies outside `points`.
-    pub fn push(&mut self, points: &mut [G1Affine], target: usize, left: usize, right: usize) {
-        let (a, b) = (points[left], points[right]);
+    fn apply(&mut self, sums: &mut [G1Affine]) {
+        count::additions(self.len());
         match &mut self.0 {
-            Engine::Portable(batch) => {
-                points[target] = a;
-                batch.push(target, b);
-            }
+            Engine::Portable(batch) => batch.apply(sums),
             #[cfg(target_arch = "x86_64")]
-            Engine::Vector(batch) => {
-                if a.x == b.x || is_identity(&a) || is_identity(&b) {
-                    points[target] = (a + b).into();
-                } else {
-                    assert!(target < points.len(), "a sum's place lies outside");
-                    batch.push(target, &a, &b);
-                }
-            }
-        }
-    }
-
-    /// Performs the waiting additions. `points` are those of the pushes.
-    pub fn apply(&mut self, points: &mut [G1Affine]) {
-        match &mut self.0 {
-            Engine::Portable(batch) => batch.apply(points),
-            #[cfg(target_arch = "x86_64")]
-            Engine::Vector(batch) => batch.apply(points),
+            Engine::Vector(batch) => batch.apply(sums),
         }
     }
 }
 
-/// No point of the curve has `x = 0`.
+/// No point of the curve has `x = 0`, since 3 is no square.
 #[cfg(target_arch = "x86_64")]
 fn is_identity(point: &G1Affine) -> bool {
     point.x.0.0 == [0; 4]
-}
-
-/// Sums each run into its first point, by halving all runs together; afterwards every run has at most one point.
-/// Runs must not overlap. The other points of a run are overwritten.
-pub fn sum_runs(points: &mut [G1Affine], runs: &mut [Run], batch: &mut Batch) {
-    while runs.iter().any(|run| run.len > 1) {
-        for run in runs.iter_mut() {
-            let half = run.len / 2;
-            let kept = run.len - half;
-            for place in run.start..run.start + half {
-                batch.push(points, place, place, place + kept);
-            }
-            run.len = kept;
-            if batch.len() >= FULL {
-                batch.apply(points);
-            }
-        }
-        batch.apply(points);
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use assay_verifier::basis;
+    use assay_verifier::batch_affine::{Run, sum_runs};
     use assay_verifier::point::G1Projective;
     use proptest::prelude::*;
 
@@ -137,11 +103,10 @@ mod tests {
         fn both_engines_add_as_the_group_does(pairs in prop::collection::vec((any_point(), any_point()), 0..40)) {
             let expected: Vec<G1Affine> = pairs.iter().map(|(a, b)| (*a + *b).into()).collect();
             for mut batch in [Batch::default(), Batch::portable()] {
-                let (mut points, addends): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
-                points.extend(addends);
-                (0..pairs.len()).for_each(|k| batch.push(&mut points, k, k, pairs.len() + k));
-                batch.apply(&mut points);
-                prop_assert_eq!(&points[..pairs.len()], &expected);
+                let (mut sums, addends): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
+                addends.iter().enumerate().for_each(|(k, addend)| batch.push(&mut sums, k, addend));
+                batch.apply(&mut sums);
+                prop_assert_eq!(&sums, &expected);
                 prop_assert!(batch.is_empty());
             }
         }

@@ -15,11 +15,16 @@
 //! small enough for the second-level cache, used for all rows and dropped. Points are group elements in their unique
 //! affine form, so that the result depends neither on the method nor on the number of threads.
 
-use crate::batch_affine::{Batch, Run, sum_runs};
-use ark_ec::{AffineRepr, CurveGroup};
+mod plan;
+
+use self::plan::{Method, Plan, largest};
+use crate::batch_affine::Batch;
+use ark_ec::CurveGroup;
 use assay_verifier::basis;
+use assay_verifier::batch_affine::{Additions, Run, sum_runs};
 use assay_verifier::buckets::{bucket_sums, sort_by_digit, weighted_sums};
 use assay_verifier::point::{G1Affine, G1Projective};
+use core::ops::Range;
 use rayon::prelude::*;
 
 /// A prefix of the transparent reference string, for rows up to its length.
@@ -66,21 +71,6 @@ pub fn commit_rows<E: Entry>(basis: &Basis, rows: &[&[E]]) -> Vec<G1Affine> {
     plan.commit(&basis.points[..columns], rows)
 }
 
-/// How digit rows are summed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Method {
-    Table,
-    Buckets,
-}
-
-/// What [`commit_rows`] decides before it starts.
-#[derive(Clone, Copy, Debug)]
-struct Plan {
-    method: Method,
-    /// Bits of a digit.
-    width: u32,
-}
-
 /// One digit position of one row.
 #[derive(Clone, Copy, Debug)]
 struct DigitRow {
@@ -89,29 +79,6 @@ struct DigitRow {
 }
 
 impl Plan {
-    fn cheapest<E: Entry>(rows: &[&[E]], columns: usize) -> Self {
-        let sizes = histogram(rows);
-        let rows_by_size = rows.iter().fold([0; 65], |mut count, row| {
-            count[bits(largest(row))] += 1;
-            count
-        });
-        let digits = |counts: &[usize; 65], width: u32| -> usize {
-            counts.iter().enumerate().skip(1).map(|(bits, n)| n * (bits + 1).div_ceil(width as usize)).sum()
-        };
-        let tables = (1..=9).map(|width| {
-            let cost = digits(&sizes, width) + (columns << (width - 1));
-            (cost, Self { method: Method::Table, width })
-        });
-        let buckets = (4..=12).map(|width| {
-            let cost = digits(&sizes, width) + digits(&rows_by_size, width) * ((1 << (width - 1)) + 20);
-            (cost, Self { method: Method::Buckets, width })
-        });
-        tables
-            .chain(buckets)
-            .min_by_key(|(cost, _)| *cost)
-            .map_or(Self { method: Method::Table, width: 8 }, |(_, p)| p)
-    }
-
     fn commit<E: Entry>(self, points: &[G1Affine], rows: &[&[E]]) -> Vec<G1Affine> {
         let digit_rows: Vec<DigitRow> = rows
             .iter()
@@ -127,33 +94,6 @@ impl Plan {
         self.join(&digit_rows, &sums, rows.len())
     }
 
-    /// Digits that an entry of this magnitude has.
-    fn positions(self, mut magnitude: u64) -> usize {
-        let mut count = 0;
-        while magnitude > 0 {
-            magnitude = self.cut(magnitude).1;
-            count += 1;
-        }
-        count
-    }
-
-    /// The lowest digit of a magnitude, and what is left above it.
-    fn cut(self, magnitude: u64) -> (i32, u64) {
-        let low = magnitude & ((1 << self.width) - 1);
-        let carry = u64::from(low > 1 << (self.width - 1));
-        (low as i32 - ((carry as i32) << self.width), (magnitude >> self.width) + carry)
-    }
-
-    fn digit<E: Entry>(self, entry: E, position: u32) -> i32 {
-        let value = entry.value();
-        let mut rest = value.unsigned_abs();
-        for _ in 0..position {
-            rest = self.cut(rest).1;
-        }
-        let digit = self.cut(rest).0;
-        if value < 0 { -digit } else { digit }
-    }
-
     fn by_table<E: Entry>(
         self,
         points: &[G1Affine],
@@ -163,54 +103,85 @@ impl Plan {
         /// Multiples in a table: a megabyte of points.
         const TABLE: usize = 1 << 14;
         /// Points gathered before they are summed.
-        const GATHERED: usize = 1 << 12;
+        const GATHERED: usize = 1 << 13;
         let block_len = (TABLE >> (self.width - 1)).max(1);
-        let rows_per_task = (GATHERED / block_len.min(points.len()).max(1)).max(1);
+        let rows_at_once = (GATHERED / block_len.min(points.len()).max(1)).max(1);
+        let threads = rayon::current_num_threads();
+        let spans = (digit_rows.len() * points.len() / (4 * GATHERED)).clamp(threads, 4 * threads);
+        let rows_per_span = digit_rows.len().div_ceil(spans).max(1);
         let mut sums = vec![G1Affine::identity(); digit_rows.len()];
+        let mut workers = vec![Buffers::default(); spans];
         for (number, block) in points.chunks(block_len).enumerate() {
             let table = self.table(block);
             let columns = number * block_len..(number + 1) * block_len;
-            let tasks = sums.par_chunks_mut(rows_per_task).zip(digit_rows.par_chunks(rows_per_task));
-            tasks.for_each_init(Buffers::default, |buffers, (sums, digit_rows)| {
-                buffers.clear();
-                for (digit_row, sum) in digit_rows.iter().zip(sums.iter()) {
-                    let row = rows[digit_row.row];
-                    let entries = &row[columns.start.min(row.len())..columns.end.min(row.len())];
-                    let start = buffers.points.len();
-                    buffers.points.push(*sum);
-                    for (column, entry) in entries.iter().enumerate() {
-                        let digit = self.digit(*entry, digit_row.position);
-                        if digit != 0 {
-                            let multiple =
-                                table[(column << (self.width - 1)) + digit.unsigned_abs() as usize - 1];
-                            buffers.points.push(if digit < 0 { -multiple } else { multiple });
-                        }
-                    }
-                    buffers.runs.push(Run { start, len: buffers.points.len() - start });
+            let spans = sums.par_chunks_mut(rows_per_span).zip(digit_rows.par_chunks(rows_per_span));
+            workers.par_iter_mut().zip(spans).for_each(|(buffers, (sums, digit_rows))| {
+                for (sums, digit_rows) in sums.chunks_mut(rows_at_once).zip(digit_rows.chunks(rows_at_once)) {
+                    self.add_block(&table, rows, columns.clone(), digit_rows, sums, buffers);
                 }
-                buffers.sum();
-                bucket_sums(&buffers.points, &buffers.runs).zip(sums).for_each(|(from, to)| *to = from);
             });
         }
         sums
     }
 
+    /// Adds to the sums of some digit rows what the columns of one block contribute.
+    fn add_block<E: Entry>(
+        self,
+        table: &[G1Affine],
+        rows: &[&[E]],
+        columns: Range<usize>,
+        digit_rows: &[DigitRow],
+        sums: &mut [G1Affine],
+        buffers: &mut Buffers,
+    ) {
+        buffers.clear();
+        for (digit_row, sum) in digit_rows.iter().zip(sums.iter()) {
+            let row = rows[digit_row.row];
+            let entries = &row[columns.start.min(row.len())..columns.end.min(row.len())];
+            let start = buffers.points.len();
+            if *sum != G1Affine::identity() {
+                buffers.points.push(*sum);
+            }
+            for (entry, multiples) in entries.iter().zip(table.chunks_exact(1 << (self.width - 1))) {
+                let digit = self.digit(*entry, digit_row.position);
+                if digit != 0 {
+                    let multiple = multiples[digit.unsigned_abs() as usize - 1];
+                    buffers.points.push(if digit < 0 { -multiple } else { multiple });
+                }
+            }
+            buffers.runs.push(Run { start, len: buffers.points.len() - start });
+        }
+        buffers.sum();
+        bucket_sums(&buffers.points, &buffers.runs).zip(sums).for_each(|(from, to)| *to = from);
+    }
+
     /// The multiples `1 .. 2^(c-1)` of each point, point by point.
     fn table(self, points: &[G1Affine]) -> Vec<G1Affine> {
-        const POINTS_PER_TASK: usize = 8;
         let multiples = 1usize << (self.width - 1);
+        let points_per_task = points.len().div_ceil(rayon::current_num_threads()).max(16);
         let mut table = vec![G1Affine::identity(); points.len() * multiples];
-        let tasks = table.par_chunks_mut(POINTS_PER_TASK * multiples).zip(points.par_chunks(POINTS_PER_TASK));
+        let tasks = table.par_chunks_mut(points_per_task * multiples).zip(points.par_chunks(points_per_task));
         tasks.for_each_init(Batch::default, |batch, (table, points)| {
-            table.iter_mut().step_by(multiples).zip(points).for_each(|(first, point)| *first = *point);
             let starts = (0..table.len()).step_by(multiples);
-            // From the multiples up to k those up to 2 k - 1, so that only the first step is a doubling.
-            let mut known = 1;
+            starts.clone().zip(points).for_each(|(start, point)| table[start] = *point);
+            // A doubling is an exception to the wide implementation, so that only the first step is one: from the
+            // multiples up to k come those up to 2 k - 1.
+            let mut doublings = assay_verifier::batch_affine::Batch::default();
+            if multiples > 1 {
+                for (start, point) in starts.clone().zip(points) {
+                    table[start + 1] = *point;
+                    doublings.push(table, start + 1, point);
+                }
+                doublings.apply(table);
+            }
+            let mut known = 2;
             while known < multiples {
-                let more = if known == 1 { 1 } else { known - 1 }.min(multiples - known);
+                let more = (known - 1).min(multiples - known);
                 for start in starts.clone() {
-                    (start..start + more)
-                        .for_each(|place| batch.push(table, place + known, place, start + known - 1));
+                    let largest = table[start + known - 1];
+                    table.copy_within(start..start + more, start + known);
+                    (start + known..start + known + more)
+                        .for_each(|place| batch.push(table, place, &largest));
                 }
                 batch.apply(table);
                 known += more;
@@ -225,7 +196,7 @@ impl Plan {
         rows: &[&[E]],
         digit_rows: &[DigitRow],
     ) -> Vec<G1Affine> {
-        const ROWS_PER_TASK: usize = 8;
+        const ROWS_PER_TASK: usize = 32;
         let size = 1 << (self.width - 1);
         let tasks = digit_rows
             .par_chunks(ROWS_PER_TASK.min(digit_rows.len().div_ceil(rayon::current_num_threads()).max(1)));
@@ -240,7 +211,7 @@ impl Plan {
                     buffers.sum();
                     buckets.extend(bucket_sums(&buffers.points, &buffers.runs));
                 }
-                G1Projective::normalize_batch(&weighted_sums(&buckets, size))
+                G1Projective::normalize_batch(&weighted_sums(&buckets, size, &mut buffers.batch))
             })
             .collect();
         sums.concat()
@@ -248,25 +219,36 @@ impl Plan {
 
     /// Horner's rule over the digit rows of each row.
     fn join(self, digit_rows: &[DigitRow], sums: &[G1Affine], rows: usize) -> Vec<G1Affine> {
+        const ROWS_PER_TASK: usize = 512;
         let mut joined = vec![G1Affine::identity(); rows];
-        let mut batch = assay_verifier::batch_affine::Batch::default();
-        let highest = digit_rows.iter().map(|digit_row| digit_row.position).max().unwrap_or(0);
-        for position in (0..=highest).rev() {
-            for _ in 0..self.width {
-                let doubled = joined.iter().enumerate().filter(|(_, point)| !point.is_zero());
-                doubled.for_each(|(row, point)| batch.push(row, *point));
-                batch.apply(&mut joined);
+        joined.par_chunks_mut(ROWS_PER_TASK).enumerate().for_each(|(task, joined)| {
+            let first = task * ROWS_PER_TASK;
+            let place = |row| digit_rows.partition_point(|digit_row| digit_row.row < row);
+            let own = place(first)..place(first + joined.len());
+            let (digit_rows, sums) = (&digit_rows[own.clone()], &sums[own]);
+            let highest = digit_rows.iter().map(|digit_row| digit_row.position).max().unwrap_or(0);
+            // Doublings are exceptions to the wide implementation.
+            let mut batch = assay_verifier::batch_affine::Batch::default();
+            for position in (0..=highest).rev() {
+                for _ in 0..if position < highest { self.width } else { 0 } {
+                    for row in 0..joined.len() {
+                        let point = joined[row];
+                        batch.push(joined, row, &point);
+                    }
+                    batch.apply(joined);
+                }
+                let added =
+                    digit_rows.iter().zip(sums).filter(|(digit_row, _)| digit_row.position == position);
+                added.for_each(|(digit_row, sum)| batch.push(joined, digit_row.row - first, sum));
+                batch.apply(joined);
             }
-            let added = digit_rows.iter().zip(sums).filter(|(digit_row, _)| digit_row.position == position);
-            added.for_each(|(digit_row, sum)| batch.push(digit_row.row, *sum));
-            batch.apply(&mut joined);
-        }
+        });
         joined
     }
 }
 
-/// What a task works on; kept from one task to the next.
-#[derive(Default)]
+/// What a worker sums in; kept from one chunk to the next.
+#[derive(Clone, Default)]
 struct Buffers {
     points: Vec<G1Affine>,
     runs: Vec<Run>,
@@ -282,22 +264,6 @@ impl Buffers {
     fn sum(&mut self) {
         sum_runs(&mut self.points, &mut self.runs, &mut self.batch);
     }
-}
-
-/// How many entries have a magnitude of 0, 1, .. 64 bits.
-fn histogram<E: Entry>(rows: &[&[E]]) -> [usize; 65] {
-    rows.iter().flat_map(|row| row.iter()).fold([0; 65], |mut count, entry| {
-        count[bits(entry.value().unsigned_abs())] += 1;
-        count
-    })
-}
-
-fn bits(magnitude: u64) -> usize {
-    (u64::BITS - magnitude.leading_zeros()) as usize
-}
-
-fn largest<E: Entry>(row: &[E]) -> u64 {
-    row.iter().map(|entry| entry.value().unsigned_abs()).max().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -371,18 +337,6 @@ mod tests {
             pool.install(|| commit_rows(&basis, &rows))
         };
         assert_eq!(on(1), on(3));
-    }
-
-    #[test]
-    fn many_short_rows_take_a_table_and_few_long_ones_buckets() {
-        let short = ramp(300, 128);
-        let long = ramp(10, 4096);
-        let plan = |rows: &[Vec<i32>]| {
-            let rows: Vec<&[i32]> = rows.iter().map(Vec::as_slice).collect();
-            Plan::cheapest(&rows, rows[0].len()).method
-        };
-        assert_eq!(plan(&short), Method::Table);
-        assert_eq!(plan(&long), Method::Buckets);
     }
 
     #[test]

@@ -158,9 +158,11 @@ fn is_quantised(graph: &Graph) -> bool {
 }
 
 fn is_accurate(program: &Program) -> bool {
-    program.accuracy.outputs.iter().all(|output| {
-        output.top1_agreement >= 1.0 - TOP1_LOSS && output.cosine >= LEAST_COSINE
-    })
+    program
+        .accuracy
+        .outputs
+        .iter()
+        .all(|output| output.top1_agreement >= 1.0 - TOP1_LOSS && output.cosine >= LEAST_COSINE)
 }
 
 fn score(program: &Program) -> f64 {

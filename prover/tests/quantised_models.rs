@@ -52,23 +52,31 @@ struct Figures {
     accuracy: f64,
 }
 
-fn figures(graph: &Graph, program: &Program, samples: &[Sample], labels: &[u8]) -> Figures {
+/// For each sample: whether the two agree, and whether each is right.
+fn verdicts(graph: &Graph, program: &Program, samples: &[Sample], labels: &[u8]) -> Vec<[bool; 3]> {
     let executor = Executor::new(program).unwrap();
     let one = |(sample, &label): (&Sample, &u8)| {
         let float = run(graph, sample).unwrap();
         let float = first_greatest(&float[&graph.outputs[0]].to_f32());
         let outputs = execute(&executor, program, sample);
         let integer = first_greatest(&dequantise_output(program, 0, &outputs[0]).to_f32());
-        [float == integer, float == usize::from(label), integer == usize::from(label)].map(u32::from)
+        [float == integer, float == usize::from(label), integer == usize::from(label)]
     };
-    let totals = samples.par_iter().zip(labels).map(one).reduce(|| [0; 3], |a, b| [a[0] + b[0], a[1] + b[1], a[2] + b[2]]);
-    let share = |n: u32| f64::from(n) / samples.len() as f64;
-    Figures { agreement: share(totals[0]), float_accuracy: share(totals[1]), accuracy: share(totals[2]) }
+    samples.par_iter().zip(labels).map(one).collect()
+}
+
+fn figures(verdicts: &[[bool; 3]]) -> Figures {
+    let share = |i: usize| verdicts.iter().filter(|v| v[i]).count() as f64 / verdicts.len().max(1) as f64;
+    Figures { agreement: share(0), float_accuracy: share(1), accuracy: share(2) }
 }
 
 fn describe(name: &str, program: &Program, graph: &Graph) -> Cost {
-    let cost = Cost::of(&plan(program, &Coverage::All).unwrap());
-    println!("{name}: {} operations, {} MACs, {cost:?}", program.operations.len(), program.multiply_accumulates());
+    let cost = Cost::of(&plan(program).unwrap().system(program, &Coverage::All).unwrap());
+    println!(
+        "{name}: {} operations, {} MACs, {cost:?}",
+        program.operations.len(),
+        program.multiply_accumulates()
+    );
     let divisors: Vec<String> = program
         .operations
         .iter()
@@ -89,6 +97,21 @@ fn load(name: &str) -> Option<(Case, Graph)> {
     Some((case, import(&model, &BTreeMap::new()).unwrap()))
 }
 
+/// Every input within its bounds runs: also all at one bound, and alternating between them.
+fn extremes_run(program: &Program) {
+    let executor = Executor::new(program).unwrap();
+    for pattern in 0..4usize {
+        let inputs = program.inputs.iter().map(|input| {
+            let pick = |i: usize| match (pattern, i % 2) {
+                (0, _) | (2, 0) | (3, 1) => input.bounds.lo,
+                _ => input.bounds.hi,
+            };
+            IntTensor { shape: input.shape.clone(), values: (0..input.shape.cells()).map(pick).collect() }
+        });
+        executor.outputs(&inputs.collect::<Vec<_>>()).unwrap();
+    }
+}
+
 /// Compiles a model of digits, and checks accuracy and cost.
 fn digit_model(name: &str, normalised: bool, most_bytes: Option<usize>) {
     let Some((_, graph)) = load(name) else {
@@ -107,14 +130,14 @@ fn digit_model(name: &str, normalised: bool, most_bytes: Option<usize>) {
     let program = compile(&graph, &samples[..200], &CompileOptions::default()).unwrap();
     let compiled = started.elapsed();
     let cost = describe(name, &program, &graph);
+    extremes_run(&program);
     let wanted = std::env::var("ASSAY_DIGITS").ok().and_then(|n| n.parse().ok());
     let quick = (4_000_000_000 / program.multiply_accumulates().max(1)).clamp(20, 1000) as usize;
     let count = wanted.unwrap_or(quick).min(samples.len());
     let first = samples.len() - count;
-    let all = figures(&graph, &program, &samples[first..], &labels[first..]);
+    let verdicts = verdicts(&graph, &program, &samples[first..], &labels[first..]);
     let last = count.min(1000);
-    let first = samples.len() - last;
-    let apart = figures(&graph, &program, &samples[first..], &labels[first..]);
+    let (all, apart) = (figures(&verdicts), figures(&verdicts[count - last..]));
     for (what, n, f) in [("the last", count, &all), ("not trained on", last, &apart)] {
         println!(
             "{name}: {what} {n} digits: float {:.2} %, integer {:.2} %, top-1 agreement {:.2} % (compiled in {compiled:.2?})",
@@ -164,7 +187,7 @@ fn credit_mlp_agrees_with_its_float_model() {
     let program = compile(&graph, &samples, &CompileOptions::default()).unwrap();
     describe("credit_mlp", &program, &graph);
     let labels = vec![0; samples.len()];
-    let figures = figures(&graph, &program, &samples, &labels);
+    let figures = figures(&verdicts(&graph, &program, &samples, &labels));
     println!("credit_mlp: {} samples, top-1 agreement {:.2} %", samples.len(), 100.0 * figures.agreement);
     assert!(figures.agreement >= 0.98);
 }

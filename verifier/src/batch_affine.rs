@@ -9,26 +9,46 @@
 //! opposite ones.
 //!
 //! ```
-//! use assay_verifier::{basis, batch_affine::Batch};
+//! use assay_verifier::{basis, batch_affine::{Additions, Batch}};
 //! let points = basis::basis(4);
 //! let mut sums = vec![points[0], points[1]];
 //! let mut batch = Batch::default();
-//! batch.push(0, points[2]);
-//! batch.push(1, points[3]);
+//! batch.push(&mut sums, 0, &points[2]);
+//! batch.push(&mut sums, 1, &points[3]);
 //! batch.apply(&mut sums);
 //! assert_eq!(sums[0], points[0] + points[2]);
 //! ```
 
-use crate::point::{G1Affine, is_identity};
+use crate::point::G1Affine;
 use alloc::vec::Vec;
 use ark_bn254::Fq;
 use ark_ff::{AdditiveGroup, Field, Zero};
 
-/// Additions that wait for a common inversion. Its buffers are kept from one batch to the next.
+/// Additions that wait for a common inversion. The prover has a second implementation, for wide processors.
+pub trait Additions: Default {
+    /// Adds `sums[target] += addend` to the batch. No two additions of one batch may have the same target; targets outside
+    /// `sums` are dropped. The sum may be written at once or by [`Additions::apply`].
+    fn push(&mut self, sums: &mut [G1Affine], target: usize, addend: &G1Affine);
+
+    /// How many additions wait.
+    fn len(&self) -> usize;
+
+    /// Whether no addition waits.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Performs the waiting additions. `sums` are those of the pushes.
+    fn apply(&mut self, sums: &mut [G1Affine]);
+}
+
+/// The portable implementation. Its buffers are kept from one batch to the next.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     waiting: Vec<Addition>,
+    /// Before each waiting addition, the product of the denominators of those ahead of it.
     prefixes: Vec<Fq>,
+    product: Option<Fq>,
 }
 
 /// `sums[target] += addend`.
@@ -39,38 +59,22 @@ struct Addition {
     target: usize,
 }
 
-impl Batch {
-    /// Adds `sums[target] += addend` to the batch. No two additions of one batch may have the same target: only the last
-    /// would count.
-    pub fn push(&mut self, target: usize, addend: G1Affine) {
-        self.waiting.push(Addition { addend, denominator: Fq::ZERO, target });
+impl Additions for Batch {
+    fn push(&mut self, sums: &mut [G1Affine], target: usize, addend: &G1Affine) {
+        let Some(denominator) = sums.get_mut(target).and_then(|sum| denominator(sum, addend)) else { return };
+        let product = self.product.unwrap_or(Fq::ONE);
+        self.prefixes.push(product);
+        self.product = Some(product * denominator);
+        self.waiting.push(Addition { addend: *addend, denominator, target });
     }
 
-    /// How many additions wait.
-    pub fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Whether no addition waits.
-    pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
-    /// Performs the waiting additions; one whose target lies outside `sums` is dropped.
-    pub fn apply(&mut self, sums: &mut [G1Affine]) {
-        self.prefixes.clear();
-        let mut product = Fq::ONE;
-        let prefixes = &mut self.prefixes;
-        self.waiting.retain_mut(|addition| {
-            let Some(sum) = sums.get_mut(addition.target) else { return false };
-            let Some(denominator) = denominator(sum, &addition.addend) else { return false };
-            addition.denominator = denominator;
-            prefixes.push(product);
-            product *= denominator;
-            true
-        });
-        let Some(mut inverse) = product.inverse() else { return };
-        for (addition, prefix) in self.waiting.drain(..).zip(&self.prefixes).rev() {
+    fn apply(&mut self, sums: &mut [G1Affine]) {
+        let Some(mut inverse) = self.product.take().and_then(|product| product.inverse()) else { return };
+        for (addition, prefix) in self.waiting.drain(..).zip(self.prefixes.drain(..)).rev() {
             let Some(sum) = sums.get_mut(addition.target) else { continue };
             let inverted = inverse * prefix;
             inverse *= addition.denominator;
@@ -93,6 +97,11 @@ fn denominator(sum: &mut G1Affine, addend: &G1Affine) -> Option<Fq> {
         *sum = G1Affine::identity();
     }
     None
+}
+
+/// No point of the curve has `x = 0`, since 3 is no square.
+fn is_identity(point: &G1Affine) -> bool {
+    point.x.is_zero()
 }
 
 fn add(a: &G1Affine, b: &G1Affine, inverted_denominator: Fq) -> G1Affine {
@@ -119,16 +128,16 @@ pub struct Run {
 
 /// Sums each run into its first point, by halving all runs together; afterwards every run has at most one point.
 /// Runs must not overlap. The other points of a run are overwritten.
-pub fn sum_runs(points: &mut [G1Affine], runs: &mut [Run], batch: &mut Batch) {
-    const FULL: usize = 1024;
+pub fn sum_runs(points: &mut [G1Affine], runs: &mut [Run], batch: &mut impl Additions) {
+    const FULL: usize = 2048;
     loop {
         let mut idle = true;
         for run in runs.iter_mut() {
             let half = run.len / 2;
             let kept = run.len - half;
             for k in 0..half {
-                if let Some(addend) = points.get(run.start + kept + k) {
-                    batch.push(run.start + k, *addend);
+                if let Some(addend) = points.get(run.start + kept + k).copied() {
+                    batch.push(points, run.start + k, &addend);
                 }
             }
             run.len = kept;
@@ -167,7 +176,7 @@ mod tests {
         fn a_batch_adds_as_the_group_does(pairs in prop::collection::vec((any_point(), any_point()), 0..40)) {
             let (mut sums, addends): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
             let mut batch = Batch::default();
-            addends.iter().enumerate().for_each(|(k, addend)| batch.push(k, *addend));
+            addends.iter().enumerate().for_each(|(k, addend)| batch.push(&mut sums, k, addend));
             batch.apply(&mut sums);
             let expected: Vec<G1Affine> = pairs.iter().map(|(a, b)| (*a + *b).into()).collect();
             prop_assert_eq!(sums, expected);
@@ -197,7 +206,7 @@ mod tests {
         let point = basis::point(0);
         let mut sums = vec![point];
         let mut batch = Batch::default();
-        batch.push(1, point);
+        batch.push(&mut sums, 1, &point);
         batch.apply(&mut sums);
         assert_eq!(sums, [point]);
     }

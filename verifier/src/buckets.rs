@@ -4,7 +4,7 @@
 //! [`sort_by_digit`] lays the points of one sum out by bucket, for [`crate::batch_affine::sum_runs`]; [`weighted_sums`]
 //! takes the weighted sum of the buckets. Both append or work on many sums at once, so that inversions are shared.
 
-use crate::batch_affine::{Batch, Run};
+use crate::batch_affine::{Additions, Run};
 use crate::point::{G1Affine, G1Projective};
 use alloc::{vec, vec::Vec};
 use ark_ec::AdditiveGroup;
@@ -56,21 +56,21 @@ pub fn bucket_sums(sorted: &[G1Affine], runs: &[Run]) -> impl Iterator<Item = G1
 /// Running sums from the top: `R = B_size + .. + B_d` is added to the total for each `d`. A group is cut into lanes of at
 /// most 16 buckets whose running sums step together, all lanes of all groups in one batch. A lane that starts after
 /// bucket `o` lacks `o R`; as `o` is 16 times the lane's number, that is a running sum over the lanes.
-pub fn weighted_sums(buckets: &[G1Affine], size: usize) -> Vec<G1Projective> {
+pub fn weighted_sums(buckets: &[G1Affine], size: usize, batch: &mut impl Additions) -> Vec<G1Projective> {
     const LOG_LANE: usize = 4;
     let lane_len = size.clamp(1, 1 << LOG_LANE);
     let lanes: Vec<&[G1Affine]> =
         buckets.chunks(size.max(1)).flat_map(|group| group.chunks(lane_len)).collect();
     // Place 2 k holds the running sum of lane k, place 2 k + 1 its total.
     let mut sums = vec![G1Affine::identity(); 2 * lanes.len()];
-    let mut batch = Batch::default();
     for step in (0..=lane_len).rev() {
         for (k, lane) in lanes.iter().enumerate() {
-            if let (true, Some(running)) = (step < lane_len, sums.get(2 * k)) {
-                batch.push(2 * k + 1, *running);
+            // The total first: it takes the running sum of the step before.
+            if let Some(running) = sums.get(2 * k).copied() {
+                batch.push(&mut sums, 2 * k + 1, &running);
             }
             if let Some(bucket) = step.checked_sub(1).and_then(|d| lane.get(d)) {
-                batch.push(2 * k, *bucket);
+                batch.push(&mut sums, 2 * k, bucket);
             }
         }
         batch.apply(&mut sums);
@@ -100,7 +100,7 @@ pub fn weighted_sums(buckets: &[G1Affine], size: usize) -> Vec<G1Projective> {
 mod tests {
     use super::*;
     use crate::basis;
-    use crate::batch_affine::sum_runs;
+    use crate::batch_affine::{Batch, sum_runs};
     use crate::point::F;
     use proptest::prelude::*;
 
@@ -114,7 +114,7 @@ mod tests {
                 .chunks(size)
                 .map(|group| group.iter().zip(1u64..).map(|(point, d)| *point * F::from(d)).sum())
                 .collect();
-            prop_assert_eq!(weighted_sums(&buckets, size), expected);
+            prop_assert_eq!(weighted_sums(&buckets, size, &mut Batch::default()), expected);
         }
 
         #[test]
@@ -125,7 +125,7 @@ mod tests {
             sum_runs(&mut sorted, &mut runs, &mut Batch::default());
             let buckets: Vec<G1Affine> = bucket_sums(&sorted, &runs).collect();
             let expected: G1Projective = points.iter().zip(&digits).map(|(point, d)| *point * F::from(*d)).sum();
-            prop_assert_eq!(weighted_sums(&buckets, 9), [expected]);
+            prop_assert_eq!(weighted_sums(&buckets, 9, &mut Batch::default()), [expected]);
         }
     }
 }

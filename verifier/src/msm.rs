@@ -17,7 +17,7 @@
 //! assert_eq!(msm(&points, &[F::from(3), -F::from(1)]), points[0] * F::from(3) - points[1]);
 //! ```
 
-use crate::batch_affine::{Batch, sum_runs};
+use crate::batch_affine::{Additions, Batch, sum_runs};
 use crate::buckets::{bucket_sums, sort_by_digit, weighted_sums};
 use crate::glv;
 use crate::point::{F, G1Affine, G1Projective, is_identity};
@@ -30,9 +30,15 @@ const HALF_SCALAR_BITS: usize = 128;
 
 /// `sum_i s_i P_i`. The longer of the two lists is cut to the length of the shorter.
 pub fn msm(points: &[G1Affine], scalars: &[F]) -> G1Projective {
+    msm_by(points, scalars, &mut Batch::default())
+}
+
+/// [`msm`] with the additions done by `batch`.
+pub fn msm_by(points: &[G1Affine], scalars: &[F], batch: &mut impl Additions) -> G1Projective {
     let halves = split_all(points, scalars);
     let windows = Windows::for_terms(halves.len());
-    let sums = weighted_sums(&windows.fill_buckets(&halves), windows.buckets());
+    let buckets = windows.fill_buckets(&halves, batch);
+    let sums = weighted_sums(&buckets, windows.buckets(), batch);
     sums.iter().rev().fold(G1Projective::zero(), |mut total, sum| {
         for _ in 0..windows.width {
             total.double_in_place();
@@ -87,9 +93,9 @@ impl Windows {
     }
 
     /// The buckets of all windows, window by window, bucket `d` at place `d - 1` of its window.
-    fn fill_buckets(&self, terms: &[Term]) -> Vec<G1Affine> {
+    fn fill_buckets(&self, terms: &[Term], batch: &mut impl Additions) -> Vec<G1Affine> {
         /// Points that are sorted and summed at a time: they should stay in the second-level cache.
-        const CHUNK: usize = 1 << 13;
+        const CHUNK: usize = 1 << 14;
         let mut digits = vec![0i32; self.count * terms.len()];
         for (i, (_, scalar)) in terms.iter().enumerate() {
             digits
@@ -102,7 +108,6 @@ impl Windows {
         let mut buckets = Vec::with_capacity(self.count * self.buckets());
         let mut sorted = Vec::new();
         let mut runs = Vec::new();
-        let mut batch = Batch::default();
         for digits in digits.chunks(terms.len().max(1) * (CHUNK / terms.len().max(1)).max(1)) {
             sorted.clear();
             runs.clear();
@@ -110,7 +115,7 @@ impl Windows {
                 let signed = terms.iter().zip(window).map(|((point, _), digit)| (point, *digit));
                 sort_by_digit(signed, self.buckets(), &mut sorted, &mut runs);
             }
-            sum_runs(&mut sorted, &mut runs, &mut batch);
+            sum_runs(&mut sorted, &mut runs, batch);
             buckets.extend(bucket_sums(&sorted, &runs));
         }
         buckets

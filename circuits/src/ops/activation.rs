@@ -23,3 +23,19 @@ pub fn activation(
     accumulator.known = Some(b.bounds(x));
     b.emit(name, Class::Map, accumulator, epilogue.expression(1), ones)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{BOUNDS, finish, input};
+    use super::*;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn a_table_is_applied_to_each_element() {
+        let (mut b, x, tensor) = input(&[4, 7]);
+        let epilogue = Epilogue { window: BOUNDS, values: None }.then(|q| q * q);
+        let view = activation(&mut b, "square", &x, &epilogue, true).unwrap();
+        let found = finish(b, &view, tensor.clone());
+        assert_eq!(found.values, tensor.values.iter().map(|v| v * v).collect::<Vec<_>>());
+    }
+}

@@ -22,12 +22,10 @@ pub fn broadcast(
     let mut axes = Vec::new();
     for axis in 0..rank {
         let common = |views: &[View]| {
-            let digits = views.iter().map(|view| view.axes()[axis].clone()).filter(|digits| !digits.is_empty());
-            digits.fold(Some(Vec::new()), |all: Option<Vec<usize>>, own| match all {
-                Some(all) if all.is_empty() => Some(own),
-                Some(all) => align(&all, &own),
-                None => None,
-            })
+            let digits =
+                views.iter().map(|view| view.axes()[axis].clone()).filter(|digits| !digits.is_empty());
+            let mut digits = digits;
+            digits.try_fold(Vec::new(), |all, own| if all.is_empty() { Some(own) } else { align(&all, &own) })
         };
         let digits = match common(&views) {
             Some(digits) => digits,
@@ -65,7 +63,11 @@ pub fn loop_index(axes: &[Vec<usize>], view: &View) -> Vec<Affine> {
 ///
 /// # Errors
 /// Where a wire that has to be made has too many axes.
-pub fn weighted_sum(b: &mut Builder, name: &str, operands: &[(i64, View)]) -> Result<Accumulator, BuildError> {
+pub fn weighted_sum(
+    b: &mut Builder,
+    name: &str,
+    operands: &[(i64, View)],
+) -> Result<Accumulator, BuildError> {
     let views: Vec<View> = operands.iter().map(|(_, view)| view.clone()).collect();
     let (axes, views) = broadcast(b, name, &views)?;
     let terms = operands.iter().zip(&views).map(|((coefficient, _), view)| Term {
@@ -74,4 +76,22 @@ pub fn weighted_sum(b: &mut Builder, name: &str, operands: &[(i64, View)]) -> Re
     });
     let terms = terms.collect();
     Ok(Accumulator { axes, reduce: Vec::new(), terms, known: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{input, run};
+    use super::*;
+
+    #[test]
+    fn operands_broadcast_and_split_digits_alike() {
+        let (mut b, x, tensor) = input(&[4, 6]);
+        // [24] as [2, 12] against a row of 12: the row's digits are those of the columns.
+        let wide = x.reshaped(&[2, 12]).unwrap();
+        let row = wide.sliced(0, 1, 1, 1).unwrap();
+        let acc = weighted_sum(&mut b, "add", &[(3, wide), (-2, row)]).unwrap();
+        let found = run(b, acc, tensor.clone());
+        let expected = (0..24).map(|i| 3 * tensor.values[i] - 2 * tensor.values[12 + i % 12]);
+        assert_eq!(found.values, expected.collect::<Vec<_>>());
+    }
 }

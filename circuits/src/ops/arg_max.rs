@@ -25,3 +25,18 @@ pub fn arg_max(b: &mut Builder, name: &str, x: &View, axis: usize, keep: bool) -
     summed.known = Some(b.bounds(&x));
     b.emit(name, Class::Rank, summed, Expression::Sum(0), true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{finish, input};
+    use super::*;
+
+    #[test]
+    fn the_first_greatest_place_wins() {
+        let (mut b, x, mut tensor) = input(&[3, 5]);
+        tensor.values[5..10].copy_from_slice(&[1, 7, 7, 2, 7]);
+        let view = arg_max(&mut b, "top", &x, 1, false).unwrap();
+        let found = finish(b, &view, tensor);
+        assert_eq!(found.values[1], 1);
+    }
+}

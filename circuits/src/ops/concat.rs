@@ -53,3 +53,19 @@ pub fn concat(b: &mut Builder, name: &str, parts: &[View], axis: usize) -> Resul
     }
     Ok(Accumulator { axes, reduce: Vec::new(), terms, known })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{input, run};
+    use super::*;
+
+    #[test]
+    fn parts_follow_each_other() {
+        let (mut b, x, tensor) = input(&[2, 5]);
+        let (left, right) = (x.sliced(1, 0, 1, 2).unwrap(), x.sliced(1, 1, 1, 4).unwrap());
+        let acc = concat(&mut b, "concat", &[left, right.clone(), right], 1).unwrap();
+        let found = run(b, acc, tensor.clone());
+        let row = |r: usize| [0, 1, 1, 2, 3, 4, 1, 2, 3, 4].map(|i| tensor.values[r * 5 + i]);
+        assert_eq!(found.values, [row(0), row(1)].concat());
+    }
+}

@@ -77,7 +77,11 @@ pub fn convolution(
     let (mut group_digits, mut inner_digits) = (Vec::new(), Vec::new());
     let mut product = 1;
     for &digit in &channel_digits {
-        if product < groups { group_digits.push(digit) } else { inner_digits.push(digit) }
+        if product < groups {
+            group_digits.push(digit)
+        } else {
+            inner_digits.push(digit)
+        }
         product *= digit;
     }
     let filter_digits = axis_digits(filters);
@@ -120,4 +124,63 @@ pub fn convolution(
         terms.push(Term { coefficient: 1, factors: alloc::vec![bias.at(&bias_index)] });
     }
     Ok(Accumulator { axes, reduce, terms, known: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{at, input, run, values};
+    use super::*;
+    use crate::execute::points;
+    use crate::tensor::Bounds;
+
+    #[test]
+    fn convolutions_are_their_definition_at_odd_shapes() {
+        // (channels, filters, groups, [size, kernel, stride, dilation, pad, output] for y and x)
+        let cases = [
+            (3, 5, 1, [[7, 3, 1, 1, 1, 7], [5, 2, 2, 1, 0, 2]]),
+            (4, 6, 2, [[5, 3, 2, 2, 2, 3], [6, 1, 3, 1, 0, 2]]),
+            (3, 3, 3, [[1, 3, 1, 1, 1, 1], [4, 3, 1, 1, 2, 6]]),
+        ];
+        for (channels, filters, groups, space) in cases {
+            let windows = space.map(|[_, kernel, stride, dilation, pad, output]| Window {
+                kernel,
+                stride,
+                dilation,
+                pad,
+                output,
+            });
+            let sizes = [2, channels, space[0][0], space[1][0]];
+            let (mut b, x, tensor) = input(&sizes);
+            let kernel = [filters, channels / groups, space[0][1], space[1][1]];
+            let weights = values(kernel.iter().product(), Bounds { lo: -5, hi: 4 });
+            let bias = values(filters, Bounds { lo: -30, hi: 30 });
+            let acc = convolution(&mut b, "conv", &x, &weights, Some(&bias), groups, &windows).unwrap();
+            let found = run(b, acc, tensor.clone());
+            let outputs = [2, filters, space[0][5], space[1][5]];
+            let expected = points(&outputs).map(|o| {
+                let taps = points(&kernel[1..]).map(|k| {
+                    let place = |d: usize| {
+                        let [_, _, stride, dilation, pad, _] = space[d];
+                        (o[2 + d] * stride + k[1 + d] * dilation) as i64 - pad as i64
+                    };
+                    let channel = o[1] / (filters / groups) * kernel[1] + k[0];
+                    let index = [o[0] as i64, channel as i64, place(0), place(1)];
+                    let w = [o[1] as i64, k[0] as i64, k[1] as i64, k[2] as i64];
+                    at(&tensor.values, &sizes, &index, 0) * at(&weights, &kernel, &w, 0)
+                });
+                taps.sum::<i64>() + bias[o[1]]
+            });
+            assert_eq!(found.shape.sizes(), outputs);
+            assert_eq!(found.values, expected.collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn bounds_are_exact_by_channel() {
+        let (mut b, x, _) = input(&[1, 2, 3]);
+        let window = Window { kernel: 1, stride: 1, dilation: 1, pad: 0, output: 3 };
+        let acc = convolution(&mut b, "conv", &x, &[1, -2, 3, 0], Some(&[100, 0]), 1, &[window]).unwrap();
+        // x in [-9, 14]: channel 0 is x0 - 2 x1 + 100, channel 1 is 3 x0.
+        assert_eq!(b.sum_bounds(&acc), Bounds { lo: -27, hi: 132 });
+    }
 }

@@ -64,11 +64,8 @@ pub fn transposed_convolution(
         false => Affine::axis(axis),
     };
     let first_filter = batch.len() + group.len();
-    let mut weight_index = alloc::vec![
-        place(&group, batch.len()),
-        place(&inner, outputs),
-        place(&filter, first_filter),
-    ];
+    let mut weight_index =
+        alloc::vec![place(&group, batch.len()), place(&inner, outputs), place(&filter, first_filter),];
     let (mut output, mut input) = (first_filter + filter.len(), outputs + inner.len());
     for (d, window) in windows.iter().enumerate() {
         let mut terms = Vec::new();
@@ -83,8 +80,7 @@ pub fn transposed_convolution(
         weight_index.push(Affine::new(window.pad as i64, &terms));
     }
     let weight_access = crate::program::Access { source: weight_view.source(), index: weight_index };
-    let mut terms =
-        alloc::vec![Term { coefficient: 1, factors: alloc::vec![weight_access, x.at(&x_index)] }];
+    let mut terms = alloc::vec![Term { coefficient: 1, factors: alloc::vec![weight_access, x.at(&x_index)] }];
     let bias = bias.filter(|bias| bias.iter().any(|&value| value != 0));
     if let Some(bias) = bias {
         let bias = b.constant_of(&axes[1], bias.to_vec())?;
@@ -133,4 +129,38 @@ fn bounds(x: Bounds, weights: &[i64], bias: Option<&[i64]>, sizes: [usize; 4]) -
         }
     }
     total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{input, run, values};
+    use super::*;
+    use crate::execute::points;
+
+    #[test]
+    fn transposed_convolutions_scatter_each_input() {
+        for (groups, stride, dilation, pad) in [(1, 2, 1, 1), (2, 1, 2, 0), (1, 3, 1, 0)] {
+            let (channels, filters, kernel, size) = (4, 3, 3, 5);
+            let out = (size - 1) * stride + (kernel - 1) * dilation + 1 - 2 * pad;
+            let (mut b, x, tensor) = input(&[1, channels, size]);
+            let weights = values(channels * filters * kernel, Bounds { lo: -4, hi: 5 });
+            let bias = values(groups * filters, Bounds { lo: -9, hi: 9 });
+            let window = Window { kernel, stride, dilation, pad, output: size };
+            let acc =
+                transposed_convolution(&mut b, "up", &x, &weights, Some(&bias), groups, &[window], &[out])
+                    .unwrap();
+            let found = run(b, acc, tensor.clone());
+            let mut expected: Vec<i64> = bias.iter().flat_map(|&value| alloc::vec![value; out]).collect();
+            for p in points(&[channels, filters, kernel, size]) {
+                let (c, o, k, i) = (p[0], p[1], p[2], p[3]);
+                let y = (i * stride + k * dilation) as i64 - pad as i64;
+                if (0..out as i64).contains(&y) {
+                    let filter = c / (channels / groups) * filters + o;
+                    expected[filter * out + y as usize] +=
+                        tensor.values[c * size + i] * weights[(c * filters + o) * kernel + k];
+                }
+            }
+            assert_eq!(found.values, expected);
+        }
+    }
 }

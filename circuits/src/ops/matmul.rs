@@ -62,12 +62,7 @@ pub fn product(b: &mut Builder, name: &str, left: &View, right: &View) -> Result
 }
 
 /// Both operands with the same number of axes, and batch axes of the same digits or of size 1.
-fn aligned_batch(
-    b: &mut Builder,
-    name: &str,
-    left: &View,
-    right: &View,
-) -> Result<(View, View), BuildError> {
+fn aligned_batch(b: &mut Builder, name: &str, left: &View, right: &View) -> Result<(View, View), BuildError> {
     let rank = left.axes().len().max(right.axes().len());
     let (mut left, mut right) = (left.with_rank(rank), right.with_rank(rank));
     for axis in 0..rank - 2 {
@@ -117,4 +112,46 @@ pub fn with_bias(
     accumulator.terms.push(Term { coefficient: 1, factors: alloc::vec![constant.at(&index)] });
     accumulator.known = None;
     Ok(accumulator)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{input, run, values};
+    use super::*;
+    use crate::tensor::Bounds;
+
+    #[test]
+    fn a_flattened_wire_is_multiplied_without_being_moved() {
+        let (mut b, x, tensor) = input(&[2, 3, 5]);
+        let flat = x.reshaped(&[2, 15]).unwrap();
+        let weights = values(15 * 7, Bounds { lo: -6, hi: 5 });
+        let stored = b.constant_of(&[3, 5, 7], weights.clone()).unwrap();
+        let right = stored.reshaped(&[15, 7]).unwrap();
+        let acc = product(&mut b, "gemm", &flat, &right).unwrap();
+        let acc = with_bias(&mut b, acc, &[7], values(7, Bounds { lo: 0, hi: 50 })).unwrap();
+        assert!(b.program().operations.is_empty());
+        let found = run(b, acc, tensor.clone());
+        let bias = values(7, Bounds { lo: 0, hi: 50 });
+        for row in 0..2 {
+            for column in 0..7 {
+                let sum: i64 = (0..15).map(|k| tensor.values[row * 15 + k] * weights[k * 7 + column]).sum();
+                assert_eq!(found.values[row * 7 + column], sum + bias[column]);
+            }
+        }
+    }
+
+    #[test]
+    fn two_wires_multiply_with_broadcast_batches() {
+        let (mut b, x, tensor) = input(&[3, 2, 5]);
+        let turned = x.transposed(&[0, 2, 1]);
+        let first = x.sliced(0, 1, 1, 1).unwrap();
+        let acc = product(&mut b, "scores", &first, &turned).unwrap();
+        assert_eq!(acc.sizes(), [3, 2, 2]);
+        let found = run(b, acc, tensor.clone());
+        for (n, i, j) in (0..12).map(|c| (c / 4, c / 2 % 2, c % 2)) {
+            let sum: i64 =
+                (0..5).map(|k| tensor.values[10 + i * 5 + k] * tensor.values[n * 10 + j * 5 + k]).sum();
+            assert_eq!(found.values[n * 4 + i * 2 + j], sum);
+        }
+    }
 }

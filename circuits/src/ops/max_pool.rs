@@ -65,11 +65,8 @@ fn along(
     // Every third maximum of a strided window costs more than the taps one after another.
     let sequential = stride > 1 && (kernel == 3 || (stride >= kernel && !kernel.is_power_of_two()));
     if sequential && output > 1 {
-        let read = |tap: usize| Read {
-            places: output,
-            step: stride as i64,
-            first: start + (tap * dilation) as i64,
-        };
+        let read =
+            |tap: usize| Read { places: output, step: stride as i64, first: start + (tap * dilation) as i64 };
         let first = operand(b, &x, axis, &read(0))?;
         let second = operand(b, &x, axis, &read(1))?;
         let mut view = pair(b, name, first, second, ones && kernel == 2)?;
@@ -99,8 +96,7 @@ fn along(
         }
     }
     let read = |first: usize| Read { places: output, step: stride as i64, first: (first * dilation) as i64 };
-    let (left, right) =
-        (operand(b, &view, axis, &read(0))?, operand(b, &view, axis, &read(kernel - width))?);
+    let (left, right) = (operand(b, &view, axis, &read(0))?, operand(b, &view, axis, &read(kernel - width))?);
     pair(b, name, left, right, ones)
 }
 
@@ -151,4 +147,45 @@ fn operand(b: &mut Builder, x: &View, axis: usize, read: &Read) -> Result<Accumu
     }
     let known = if outside && bounds.lo > 0 { bounds.with_zero() } else { bounds };
     Ok(Accumulator { axes, reduce: Vec::new(), terms, known: Some(known) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{at, finish, input};
+    use super::*;
+
+    #[test]
+    fn every_window_is_its_maximum() {
+        for kernel in 1..=9usize {
+            for (stride, dilation, pad) in
+                [(1, 1, 0), (2, 1, 1), (3, 2, 1), (kernel, 1, 0), (1, 1, kernel / 2)]
+            {
+                let (size, extent) = (21usize, (kernel - 1) * dilation + 1);
+                let pad = pad.min(kernel / 2);
+                let output = (size + 2 * pad - extent) / stride + 1;
+                let window = Window { kernel, stride, dilation, pad, output };
+                let (mut b, x, tensor) = input(&[2, size]);
+                let view = max_pool(&mut b, "pool", &x, &[window], true).unwrap();
+                let found = finish(b, &view, tensor.clone());
+                let expected = (0..2 * output).map(|o| {
+                    let start = (o % output * stride) as i64 - pad as i64;
+                    let taps = (0..kernel).map(|k| start + (k * dilation) as i64);
+                    let least = i64::MIN;
+                    taps.map(|i| at(&tensor.values, &[2, size], &[(o / output) as i64, i], least))
+                        .max()
+                        .unwrap()
+                });
+                assert_eq!(found.values, expected.collect::<Vec<_>>(), "{window:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn two_by_two_is_two_operations_on_views() {
+        let (mut b, x, tensor) = input(&[3, 6, 10]);
+        let window = |size| Window { kernel: 2, stride: 2, dilation: 1, pad: 0, output: size };
+        let view = max_pool(&mut b, "pool", &x, &[window(3), window(5)], false).unwrap();
+        assert_eq!(b.program().operations.len(), 2);
+        assert_eq!(finish(b, &view, tensor).shape.sizes(), [3, 3, 5]);
+    }
 }

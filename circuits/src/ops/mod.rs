@@ -16,3 +16,6 @@ pub mod mul;
 pub mod pool;
 pub mod reduce;
 pub mod requantise;
+
+#[cfg(test)]
+pub mod testing;

@@ -20,3 +20,21 @@ pub fn product(b: &mut Builder, name: &str, left: &View, right: &View) -> Result
     let terms = alloc::vec![Term { coefficient: 1, factors }];
     Ok(Accumulator { axes, reduce: alloc::vec![], terms, known: None })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{input, run};
+    use super::*;
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn a_constant_by_channel_scales_its_channel() {
+        let (mut b, x, tensor) = input(&[3, 5]);
+        let factors = b.constant_of(&[3, 1], vec![2, -7, 0]).unwrap();
+        let acc = product(&mut b, "scale", &factors, &x).unwrap();
+        let found = run(b, acc, tensor.clone());
+        let expected = tensor.values.iter().enumerate().map(|(i, v)| v * [2, -7, 0][i / 5]);
+        assert_eq!(found.values, expected.collect::<Vec<_>>());
+    }
+}

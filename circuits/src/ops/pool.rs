@@ -59,3 +59,24 @@ pub fn average(
     let terms = alloc::vec![Term { coefficient: 1, factors }];
     Ok((Accumulator { axes, reduce, terms, known: None }, common))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{at, input, run};
+    use super::*;
+
+    #[test]
+    fn windows_that_count_differently_share_one_divisor() {
+        let (mut b, x, tensor) = input(&[1, 2, 5]);
+        let window = Window { kernel: 3, stride: 2, dilation: 1, pad: 1, output: 3 };
+        let (acc, common) = average(&mut b, "pool", &x, &[window], &[2, 3, 2]).unwrap();
+        assert_eq!(common, 6);
+        let found = run(b, acc, tensor.clone());
+        let expected = (0..6usize).map(|o| {
+            let (c, y) = (o / 3, o % 3);
+            let taps = (0..3).map(|k| at(&tensor.values, &[2, 5], &[c as i64, (2 * y + k) as i64 - 1], 0));
+            taps.sum::<i64>() * [3, 2, 3][y]
+        });
+        assert_eq!(found.values, expected.collect::<Vec<_>>());
+    }
+}

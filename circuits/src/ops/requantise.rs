@@ -92,3 +92,31 @@ pub fn requantised(
 ) -> Result<View, BuildError> {
     b.emit(name, class, accumulator.scaled(ratio.multiplier), epilogue.expression(ratio.divisor), ones)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{finish, input};
+    use super::*;
+
+    #[test]
+    fn quotients_round_half_up_and_saturate() {
+        let (mut b, x, tensor) = input(&[24]);
+        let ratio = Ratio { multiplier: 3, divisor: 4 };
+        let epilogue = Epilogue::clamp(-5, 8);
+        let acc = Accumulator::of(&x);
+        let view = requantised(&mut b, "round", Class::Map, acc, ratio, &epilogue, true).unwrap();
+        let found = finish(b, &view, tensor.clone());
+        let expected = tensor.values.iter().map(|v| (3 * v + 2).div_euclid(4).clamp(-5, 8));
+        assert_eq!(found.values, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn epilogues_compose_as_functions() {
+        let both = Epilogue::clamp(-10, 10).then_clamp(0, 100).then(|x| 2 * x).then_clamp(3, 15);
+        let expression = both.expression(1);
+        for x in -20i64..20 {
+            let expected = (2 * x.clamp(-10, 10).clamp(0, 100)).clamp(3, 15);
+            assert_eq!(expression.evaluate(&[x]), expected);
+        }
+    }
+}

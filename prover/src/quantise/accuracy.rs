@@ -1,8 +1,8 @@
 //! What quantisation cost: the program against the float graph, over the calibration set.
 
 use crate::compile::{dequantise_output, quantise_input};
-use crate::onnx::{Graph, Tensor, run};
 use crate::execute::Executor;
+use crate::onnx::{Graph, Tensor, run};
 use assay_circuits::execute::Trace;
 use assay_circuits::expression::Expression;
 use assay_circuits::program::{AccuracyReport, OutputAccuracy, Program};
@@ -65,7 +65,13 @@ pub fn report(program: &Program, graph: &Graph, samples: &[BTreeMap<String, Tens
             name: output.name.clone(),
             max_error: all.largest,
             mean_error: all.absolute / all.cells.max(1) as f64,
-            cosine: if norm > 0.0 { all.product / norm } else if all.float == all.integer { 1.0 } else { 0.0 },
+            cosine: if norm > 0.0 {
+                all.product / norm
+            } else if all.float == all.integer {
+                1.0
+            } else {
+                0.0
+            },
             top1_agreement: all.agreeing as f64 / all.rows.max(1) as f64,
         });
     }

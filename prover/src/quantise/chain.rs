@@ -7,7 +7,7 @@
 //! A chain goes on while its value has one reader, which is an activation, a requantisation, or (at its start)
 //! the addition of a constant. Its plan is one rounding to a grid, and a function of the rounded integer.
 
-use super::lowering::{Lowering, LowerNodeError, Parameters};
+use super::lowering::{LowerNodeError, Lowering, Parameters};
 use super::targets::Target;
 use crate::onnx::{Node, Tensor};
 use assay_circuits::ops::requantise::Epilogue;
@@ -31,7 +31,13 @@ impl Activation {
     pub fn at(self, x: f64) -> f64 {
         match self {
             Activation::Clip(lo, hi) => x.max(lo).min(hi),
-            Activation::LeakyRelu(alpha) => if x < 0.0 { alpha * x } else { x },
+            Activation::LeakyRelu(alpha) => {
+                if x < 0.0 {
+                    alpha * x
+                } else {
+                    x
+                }
+            }
             Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
             Activation::Tanh => x.tanh(),
         }
@@ -166,12 +172,14 @@ impl Lowering<'_> {
         let target = match fixed {
             Some(parameters) => parameters.target(),
             None => {
-                let bits = match (self.is_output(&chain.result), smooth) {
-                    (false, _) => self.level.activation_bits,
-                    (true, true) => 16,
-                    (true, false) => self.level.activation_bits.max(12),
+                // An output has bits to spare: it keeps room for twice the calibrated range.
+                let (bits, room) = match (self.is_output(&chain.result), smooth) {
+                    (false, _) => (self.level.activation_bits, 1.0),
+                    (true, true) => (16, 1.0),
+                    (true, false) => (self.level.activation_bits.max(12), 2.0),
                 };
-                self.targets.target(&chain.result, bits)
+                let target = self.targets.target(&chain.result, bits);
+                Target { scale: target.scale * room, ..target }
             }
         };
         let mut plan = match smooth {
@@ -192,7 +200,8 @@ impl Lowering<'_> {
                     let same = (next.scale / plan.scale - 1.0).abs() < 1e-6;
                     let clipped = functions.iter().all(|f| matches!(f, Activation::Clip(..)));
                     plan.epilogue = match same && clipped {
-                        true => clips(plan.epilogue, &functions, next.scale).then_clamp(next.window.lo, next.window.hi),
+                        true => clips(plan.epilogue, &functions, next.scale)
+                            .then_clamp(next.window.lo, next.window.hi),
                         false => {
                             let from = plan.scale;
                             plan.epilogue.then(|x| quantise(&functions, x as f64 * from, &next))

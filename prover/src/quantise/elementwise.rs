@@ -54,7 +54,7 @@ impl Lowering<'_> {
         let constant = operands.iter().any(|(_, operand)| matches!(operand, Operand::Constant(..)));
         let imported = chain.steps.iter().any(|step| matches!(step, Step::Quantise(_)));
         let (unit, divisor) = match &mut plan {
-            None if same && !constant => (least, 1),
+            None if same && (!constant || self.is_integer(&node.outputs[0])) => (least, 1),
             None => (least / 4096.0, 1),
             Some(plan) if same && !constant && plan.free && scales.len() == 2 => {
                 // The sum at the operands' own scale, over a power of two that its range needs.
@@ -67,7 +67,9 @@ impl Lowering<'_> {
                 let error = if imported { 1e-4 } else { 4e-4 };
                 let most = scales
                     .iter()
-                    .map(|scale| binary_ratio(scale / plan.grid, error * (scale / plan.grid).max(1.0)).divisor)
+                    .map(|scale| {
+                        binary_ratio(scale / plan.grid, error * (scale / plan.grid).max(1.0)).divisor
+                    })
                     .max()
                     .unwrap_or(1)
                     .max(if constant { 16 } else { 1 });
@@ -126,7 +128,8 @@ impl Lowering<'_> {
         if !self.graph.dtype(&node.inputs[0]).is_some_and(|dtype| dtype.is_float()) {
             return form("a division of integers");
         }
-        let (Operand::Wire(x), Operand::Constant(divisors, sizes)) = (self.operand(node, 0)?, self.operand(node, 1)?)
+        let (Operand::Wire(x), Operand::Constant(divisors, sizes)) =
+            (self.operand(node, 0)?, self.operand(node, 1)?)
         else {
             return form("a division by what is no constant");
         };
@@ -149,7 +152,15 @@ impl Lowering<'_> {
         let chain = self.chain(&node.outputs[0]);
         let largest = factors.iter().fold(0f64, |m, f| m.max(f.abs())).max(1e-30);
         let one = factors.iter().all(|f| (f / largest - 1.0).abs() < 1e-12);
-        if one && offsets.is_none() && chain.steps.is_empty() && chain.biases.is_empty() && factors.len() == 1 {
+        let whole = self.is_integer(&node.outputs[0]);
+        if !whole
+            && one
+            && factors.len() == 1
+            && factors[0] > 0.0
+            && offsets.is_none()
+            && chain.steps.is_empty()
+            && chain.biases.is_empty()
+        {
             // One positive factor only changes the scale.
             self.set(&node.outputs[0], x.view.clone(), x.scale * largest, 0);
             return Ok(());
@@ -159,6 +170,7 @@ impl Lowering<'_> {
         let top = 1i64 << 12;
         let (unit, integers, rounding) = if wide {
             let (step, integers) = match super::scale::step_of(&reals, 255) {
+                _ if whole => (1.0, factors.iter().map(|f| f.round() as i64).collect()),
                 Some(found) => found,
                 None => {
                     let step = largest / top as f64;
@@ -177,7 +189,9 @@ impl Lowering<'_> {
         let mut accumulator = mul::product(&mut self.b, &node.name, &constant, &x.view)?;
         if let Some(offsets) = offsets {
             let values: Vec<f32> = offsets.iter().map(|&x| x as f32).collect();
-            let Ok(tensor) = Tensor::new(sizes.to_vec(), values) else { return form("offsets of another shape") };
+            let Ok(tensor) = Tensor::new(sizes.to_vec(), values) else {
+                return form("offsets of another shape");
+            };
             accumulator = self.biased(accumulator, &tensor, unit)?;
         }
         for bias in &chain.biases {
@@ -185,7 +199,9 @@ impl Lowering<'_> {
         }
         match rounding {
             None => self.finish_wide(&node.name, Class::Fold, accumulator, unit, &chain),
-            Some((ratio, plan)) => self.finish_plan(&node.name, Class::Fold, accumulator, ratio, &plan, &chain),
+            Some((ratio, plan)) => {
+                self.finish_plan(&node.name, Class::Fold, accumulator, ratio, &plan, &chain)
+            }
         }
     }
 

@@ -11,7 +11,8 @@ use assay_circuits::shape::Shape;
 use assay_circuits::tensor::Bounds;
 
 /// Operators through which a quantised input is followed to the operator that knows its parameters.
-const THROUGH: &[&str] = &["Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "MaxPool", "Slice"];
+const THROUGH: &[&str] =
+    &["Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "MaxPool", "Slice"];
 
 impl Lowering<'_> {
     /// Adds an input of the graph.

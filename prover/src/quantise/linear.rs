@@ -7,7 +7,7 @@
 
 use super::chain::{Chain, Plan};
 use super::lowering::{LowerNodeError, Lowering, form};
-use super::scale::{nearest_ratio, step_of};
+use super::scale::{imported_ratio, step_of};
 use crate::onnx::{ConvGeometry, Node, Tensor, WindowGeometry};
 use assay_circuits::builder::{Accumulator, View};
 use assay_circuits::ops::conv::{Window, convolution};
@@ -55,7 +55,7 @@ impl Lowering<'_> {
         let plan = self.plan(chain)?;
         if let Some((step, integers)) = quantised.filter(|_| self.imported(chain)) {
             let unit = x_scale * step;
-            let ratio = nearest_ratio(unit / plan.grid, 1.0 / f64::from(1 << 17));
+            let ratio = imported_ratio(unit / plan.grid);
             return Ok(Weights { integers, unit, rounding: Some((ratio, plan)) });
         }
         let most = top as f64 * plan.grid / (x_scale * largest.max(1e-30));
@@ -244,7 +244,12 @@ impl Lowering<'_> {
     }
 
     /// The product as ONNX has it: an operand of one axis gets another of size 1, which is dropped afterwards.
-    pub(super) fn broadcast_product(&mut self, name: &str, a: &View, b: &View) -> Result<Accumulator, LowerNodeError> {
+    pub(super) fn broadcast_product(
+        &mut self,
+        name: &str,
+        a: &View,
+        b: &View,
+    ) -> Result<Accumulator, LowerNodeError> {
         let left = if a.axes().len() == 1 { a.unsqueezed(0) } else { a.clone() };
         let right = if b.axes().len() == 1 { b.unsqueezed(1) } else { b.clone() };
         let accumulator = product(&mut self.b, name, &left, &right)?;

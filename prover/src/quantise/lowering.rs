@@ -2,7 +2,7 @@
 
 use super::calibrate::Ranges;
 use super::chain::{Chain, Plan};
-use super::scale::nearest_ratio;
+use super::scale::{imported_ratio, nearest_ratio};
 use super::targets::{Target, Targets};
 use crate::onnx::{DType, Graph, Node, OpError, Tensor};
 use assay_circuits::builder::{Accumulator, BuildError, Builder, View};
@@ -177,8 +177,8 @@ impl<'g> Lowering<'g> {
             "AveragePool" => self.average_pool(node),
             "GlobalAveragePool" | "ReduceMean" | "ReduceSum" => self.reduce(node),
             "Concat" => self.concat(node),
-            "Reshape" | "Flatten" | "Transpose" | "Squeeze" | "Unsqueeze" | "Expand" | "Identity" | "Dropout"
-            | "Slice" | "Split" | "Pad" | "Cast" => self.movement(node),
+            "Reshape" | "Flatten" | "Transpose" | "Squeeze" | "Unsqueeze" | "Expand" | "Identity"
+            | "Dropout" | "Slice" | "Split" | "Pad" | "Cast" => self.movement(node),
             "ArgMax" => self.arg_max(node),
             "QuantizeLinear" => self.quantize_linear(node),
             "DequantizeLinear" => self.dequantize_linear(node),
@@ -198,6 +198,11 @@ impl<'g> Lowering<'g> {
     /// True where the name is a graph output.
     pub fn is_output(&self, name: &str) -> bool {
         self.graph.outputs.iter().any(|output| output == name)
+    }
+
+    /// True where the source model's value is a tensor of integers.
+    pub fn is_integer(&self, name: &str) -> bool {
+        self.graph.dtype(name).is_some_and(|dtype| !dtype.is_float())
     }
 
     /// The only reader of a value that is no output.
@@ -283,12 +288,17 @@ impl<'g> Lowering<'g> {
 
     /// True where a value needs no rounding: it is an output, or only views lie between it and one.
     pub fn is_wide(&self, name: &str) -> bool {
+        // Arithmetic of the source model's integers is exact.
+        if self.is_integer(name) {
+            return true;
+        }
         if self.is_output(name) {
             return !self.readers.contains_key(name);
         }
         let Some(reader) = self.single_reader(name) else { return false };
         let node = &self.graph.nodes[reader];
-        let carries = ["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Transpose", "Cast", "Slice"];
+        let carries =
+            ["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Transpose", "Cast", "Slice"];
         carries.contains(&node.op_type.as_str()) && node.outputs.iter().all(|output| self.is_wide(output))
     }
 
@@ -332,7 +342,7 @@ impl<'g> Lowering<'g> {
     fn ratio(&self, mut plan: Plan, unit: f64, exact: bool, accumulator: &Accumulator) -> (Plan, Ratio) {
         let wanted = unit / plan.grid;
         if exact {
-            return (plan, nearest_ratio(wanted, 1.0 / f64::from(1 << 17)));
+            return (plan, imported_ratio(wanted));
         }
         if plan.free {
             let s = (4.0 - wanted.log2()).floor().clamp(0.0, 16.0) as u32;
@@ -347,7 +357,8 @@ impl<'g> Lowering<'g> {
         }
         // The product's error stays within a tenth of one over the result's range.
         let bounds = self.b.sum_bounds(accumulator).magnitude() as f64;
-        let reach = (bounds * wanted).min(plan.epilogue.window.hi.max(-plan.epilogue.window.lo) as f64).max(1.0);
+        let reach =
+            (bounds * wanted).min(plan.epilogue.window.hi.max(-plan.epilogue.window.lo) as f64).max(1.0);
         (plan, nearest_ratio(wanted, 0.1 / reach))
     }
 
@@ -368,7 +379,12 @@ impl<'g> Lowering<'g> {
     }
 
     /// A value with another zero point, or at another scale: the same integers where nothing changes.
-    pub fn rezeroed(&mut self, name: &str, quantity: Quantity, zero: i64) -> Result<Quantity, LowerNodeError> {
+    pub fn rezeroed(
+        &mut self,
+        name: &str,
+        quantity: Quantity,
+        zero: i64,
+    ) -> Result<Quantity, LowerNodeError> {
         if quantity.zero == zero {
             return Ok(quantity);
         }
@@ -379,6 +395,9 @@ impl<'g> Lowering<'g> {
     }
 
     fn finish_output(&mut self, name: &str, visibility: Visibility) -> Result<(), LowerNodeError> {
+        if self.graph.shape(name).is_some_and(|shape| shape.contains(&0)) {
+            return form("a tensor without elements");
+        }
         let quantity = match self.values.get(name) {
             Some(quantity) => quantity.clone(),
             None => {

@@ -1,15 +1,20 @@
 //! Movements: views of what is there, and concatenations.
 
 use super::lowering::{LowerNodeError, Lowering, Quantity, form};
-use crate::onnx::geometry::{SliceBounds, broadcast_shape, normalize_axis};
 use crate::onnx::Node;
+use crate::onnx::geometry::{SliceBounds, broadcast_shape, normalize_axis};
 use assay_circuits::builder::View;
 use assay_circuits::ops::concat::concat;
 use assay_circuits::ops::requantise::Epilogue;
 use assay_circuits::program::Class;
 
 impl Lowering<'_> {
-    fn integers(&self, node: &Node, input: usize, attribute: &'static str) -> Result<Option<Vec<i64>>, LowerNodeError> {
+    fn integers(
+        &self,
+        node: &Node,
+        input: usize,
+        attribute: &'static str,
+    ) -> Result<Option<Vec<i64>>, LowerNodeError> {
         if Self::has(node, input) {
             return match self.constant(node, input).map(|tensor| tensor.integers()) {
                 Some(Ok(values)) => Ok(Some(values)),
@@ -59,7 +64,8 @@ impl Lowering<'_> {
 
     fn slice(&mut self, node: &Node, x: &Quantity, output: &[usize]) -> Result<(), LowerNodeError> {
         let sizes = x.view.sizes();
-        let (Some(starts), Some(ends)) = (self.integers(node, 1, "starts")?, self.integers(node, 2, "ends")?) else {
+        let (Some(starts), Some(ends)) = (self.integers(node, 1, "starts")?, self.integers(node, 2, "ends")?)
+        else {
             return form("a slice without bounds");
         };
         let all: Vec<i64> = (0..starts.len() as i64).collect();
@@ -108,7 +114,8 @@ impl Lowering<'_> {
             // A part that nobody wants has no shape; parts before it are told by the others'.
             if output.is_empty() {
                 let lengths = self.integers(node, 1, "split")?;
-                let own = lengths.and_then(|l| l.get(node.outputs.iter().position(|o| o == output)?).copied());
+                let own =
+                    lengths.and_then(|l| l.get(node.outputs.iter().position(|o| o == output)?).copied());
                 let Some(len) = own else { return form("a split with a part that nobody reads") };
                 start += len as usize;
                 continue;
@@ -152,7 +159,9 @@ impl Lowering<'_> {
             let (before, after) = (before.max(0) as usize, after.max(0) as usize);
             if before + after > 0 {
                 let plain = self.b.plain_axis(&node.name, &view, axis)?;
-                let Some(wider) = plain.padded(axis, before, after) else { return form("a pad of this view") };
+                let Some(wider) = plain.padded(axis, before, after) else {
+                    return form("a pad of this view");
+                };
                 view = wider;
             }
             padded_sizes[axis] = len as usize;
@@ -172,14 +181,15 @@ impl Lowering<'_> {
                 };
                 inside = wider;
             }
-            let mut accumulator =
-                assay_circuits::ops::add::weighted_sum(&mut self.b, &node.name, &[(1, view), (-fill, inside)])?;
+            let mut accumulator = assay_circuits::ops::add::weighted_sum(
+                &mut self.b,
+                &node.name,
+                &[(1, view), (-fill, inside)],
+            )?;
             accumulator = accumulator.plus(fill);
             let bounds = self.b.source_bounds(x.view.source());
-            accumulator.known = Some(assay_circuits::tensor::Bounds {
-                lo: bounds.lo.min(fill),
-                hi: bounds.hi.max(fill),
-            });
+            accumulator.known =
+                Some(assay_circuits::tensor::Bounds { lo: bounds.lo.min(fill), hi: bounds.hi.max(fill) });
             let ones = self.is_output(&node.outputs[0]);
             let expression = assay_circuits::expression::Expression::Sum(0);
             view = self.b.emit(&node.name, Class::Map, accumulator, expression, ones)?;
@@ -192,7 +202,8 @@ impl Lowering<'_> {
         let parts: Vec<Quantity> =
             (0..node.inputs.len()).map(|input| self.quantity(node, input)).collect::<Result<_, _>>()?;
         let axis = normalize_axis(node.int_or("axis", 0)?, parts[0].view.sizes().len())?;
-        let same = |part: &Quantity| (part.scale / parts[0].scale - 1.0).abs() < 1e-6 && part.zero == parts[0].zero;
+        let same =
+            |part: &Quantity| (part.scale / parts[0].scale - 1.0).abs() < 1e-6 && part.zero == parts[0].zero;
         let (scale, zero) = if parts.iter().all(same) {
             (parts[0].scale, parts[0].zero)
         } else if self.graph.dtype(&node.outputs[0]).is_some_and(|dtype| dtype.is_float()) {
@@ -214,19 +225,38 @@ impl Lowering<'_> {
     }
 
     /// A wire at another scale: a table where its integers are few.
-    pub(super) fn rescaled(&mut self, name: &str, part: &Quantity, scale: f64) -> Result<View, LowerNodeError> {
+    pub(super) fn rescaled(
+        &mut self,
+        name: &str,
+        part: &Quantity,
+        scale: f64,
+    ) -> Result<View, LowerNodeError> {
         let window = self.b.bounds(&part.view);
         let from = part.scale;
         let at = |x: i64| (x as f64 * from / scale).round_ties_even() as i64;
         if window.count() <= 1 << 16 {
             let epilogue = Epilogue { window, values: None }.then(at);
-            return Ok(assay_circuits::ops::activation::activation(&mut self.b, name, &part.view, &epilogue, false)?);
+            return Ok(assay_circuits::ops::activation::activation(
+                &mut self.b,
+                name,
+                &part.view,
+                &epilogue,
+                false,
+            )?);
         }
         let ratio = super::scale::nearest_ratio(from / scale, 1e-6);
         let epilogue = Epilogue::clamp(at(window.lo), at(window.hi));
         let accumulator = assay_circuits::builder::Accumulator::of(&part.view);
         let b = &mut self.b;
-        Ok(assay_circuits::ops::requantise::requantised(b, name, Class::Map, accumulator, ratio, &epilogue, false)?)
+        Ok(assay_circuits::ops::requantise::requantised(
+            b,
+            name,
+            Class::Map,
+            accumulator,
+            ratio,
+            &epilogue,
+            false,
+        )?)
     }
 
     /// The concatenation of views at one scale.

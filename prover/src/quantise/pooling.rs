@@ -1,18 +1,18 @@
 //! Pools and reductions.
 
+use super::chain::Chain;
 use super::linear::windows;
 use super::lowering::{LowerNodeError, Lowering, form, reduced};
 use crate::onnx::geometry::normalize_axes;
 use crate::onnx::{Node, WindowGeometry};
+use assay_circuits::builder::Accumulator;
 use assay_circuits::ops::arg_max::arg_max;
 use assay_circuits::ops::conv::Window;
 use assay_circuits::ops::max_pool::max_pool;
 use assay_circuits::ops::pool::average;
 use assay_circuits::ops::reduce::sum;
 use assay_circuits::ops::requantise::Ratio;
-use assay_circuits::builder::Accumulator;
 use assay_circuits::program::Class;
-use super::chain::Chain;
 
 impl Lowering<'_> {
     /// The window of a pool.
@@ -30,7 +30,8 @@ impl Lowering<'_> {
         let sizes = x.view.sizes();
         let spatial = match node.op_type.as_str() {
             "GlobalMaxPool" => {
-                let whole = |&size: &usize| Window { kernel: size, stride: 1, dilation: 1, pad: 0, output: 1 };
+                let whole =
+                    |&size: &usize| Window { kernel: size, stride: 1, dilation: 1, pad: 0, output: 1 };
                 sizes[2..].iter().map(whole).collect()
             }
             _ => windows(&self.pool_window(node, &sizes)?),

@@ -29,10 +29,13 @@ fn foldable(graph: &Graph) -> Option<(usize, usize)> {
         }
         let producer = graph.nodes.iter().position(|other| other.outputs.first() == node.inputs.first())?;
         let before = &graph.nodes[producer];
-        let linear = before.op_type == "Conv" || (before.op_type == "Gemm" && before.float_or("beta", 1.0) == Ok(1.0));
+        let linear =
+            before.op_type == "Conv" || (before.op_type == "Gemm" && before.float_or("beta", 1.0) == Ok(1.0));
         let fixed = (1..5).all(|input| constant(graph, node, input).is_some())
             && constant(graph, before, 1).is_some()
-            && (before.inputs.len() < 3 || before.inputs[2].is_empty() || constant(graph, before, 2).is_some());
+            && (before.inputs.len() < 3
+                || before.inputs[2].is_empty()
+                || constant(graph, before, 2).is_some());
         (linear && fixed && readers(graph, node.inputs.first()?) == 1).then_some((producer, i))
     })
 }
@@ -44,7 +47,8 @@ pub fn affine(graph: &Graph, node: &Node) -> Option<(Vec<f64>, Vec<f64>)> {
     let epsilon = f64::from(node.float_or("epsilon", 1e-5).ok()?);
     let factors: Vec<f64> =
         scale.iter().zip(&variance).map(|(&s, &v)| f64::from(s) / (f64::from(v) + epsilon).sqrt()).collect();
-    let offsets = factors.iter().zip(bias.iter().zip(&mean)).map(|(f, (&b, &m))| f64::from(b) - f * f64::from(m));
+    let offsets =
+        factors.iter().zip(bias.iter().zip(&mean)).map(|(f, (&b, &m))| f64::from(b) - f * f64::from(m));
     let offsets = offsets.collect();
     Some((factors, offsets))
 }
@@ -58,8 +62,12 @@ fn fold(graph: &mut Graph, producer: usize, normalisation: usize) -> Option<()> 
     let by_row = before.op_type == "Conv" || before.flag_or("transB", false).ok()?;
     let each = weights.len() / channels.max(1);
     let channel = |i: usize| if by_row { i / each } else { i % channels };
-    let scaled: Vec<f32> =
-        weights.to_f32().iter().enumerate().map(|(i, &w)| (f64::from(w) * factors[channel(i)]) as f32).collect();
+    let scaled: Vec<f32> = weights
+        .to_f32()
+        .iter()
+        .enumerate()
+        .map(|(i, &w)| (f64::from(w) * factors[channel(i)]) as f32)
+        .collect();
     let bias: Vec<f32> = (0..channels)
         .map(|o| {
             let own = bias.as_ref().map_or(0.0, |b| f64::from(b[if b.len() == 1 { 0 } else { o }]));

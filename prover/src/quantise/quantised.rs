@@ -7,7 +7,7 @@
 use super::chain::Step;
 use super::linear::windows;
 use super::lowering::{LowerNodeError, Lowering, Parameters, Quantity, form};
-use super::scale::{binary_ratio, nearest_ratio};
+use super::scale::{binary_ratio, imported_ratio};
 use crate::onnx::{ConvGeometry, Node, Tensor};
 use assay_circuits::builder::{Accumulator, View};
 use assay_circuits::expression::Expression;
@@ -18,9 +18,6 @@ use assay_circuits::ops::mul;
 use assay_circuits::ops::reduce::sum;
 use assay_circuits::ops::requantise::{Epilogue, Ratio, requantised};
 use assay_circuits::program::Class;
-
-/// The tolerance of a multiplier that stands for imported scales.
-const IMPORTED: f64 = 1.0 / (1 << 17) as f64;
 
 impl Lowering<'_> {
     fn required(&self, node: &Node, scale: usize, zero: usize) -> Result<Parameters, LowerNodeError> {
@@ -44,7 +41,12 @@ impl Lowering<'_> {
     }
 
     /// Integers less zero points that belong to runs of `each`.
-    fn centred_values(&self, tensor: &Tensor, zeros: &[i64], each: usize) -> Result<Vec<i64>, LowerNodeError> {
+    fn centred_values(
+        &self,
+        tensor: &Tensor,
+        zeros: &[i64],
+        each: usize,
+    ) -> Result<Vec<i64>, LowerNodeError> {
         let Ok(values) = tensor.integers() else { return form("weights that are no integers") };
         Ok(values.iter().enumerate().map(|(i, q)| q - zeros[i / each % zeros.len()]).collect())
     }
@@ -66,7 +68,7 @@ impl Lowering<'_> {
             let (epilogue, scale) = self.applied(identity, x.scale, &chain.steps, &chain.result);
             return self.finish_activation(&node.name, &x.view, &epilogue, scale, &chain.result, chain.zero);
         }
-        let ratio = nearest_ratio(x.scale / target.scale, IMPORTED);
+        let ratio = imported_ratio(x.scale / target.scale);
         let plan = self.plan(&chain)?;
         self.finish_plan(&node.name, Class::Map, Accumulator::of(&x.view), ratio, &plan, &chain)
     }
@@ -117,7 +119,12 @@ impl Lowering<'_> {
     }
 
     /// Weights `[O, ..]` less their zero points, one or one a filter.
-    fn filters(&self, node: &Node, input: usize, zero: usize) -> Result<(Vec<usize>, Vec<i64>), LowerNodeError> {
+    fn filters(
+        &self,
+        node: &Node,
+        input: usize,
+        zero: usize,
+    ) -> Result<(Vec<usize>, Vec<i64>), LowerNodeError> {
         let Some(weights) = self.constant(node, input) else { return form("weights that are no constant") };
         let zeros = match Self::has(node, zero) {
             false => vec![0],
@@ -182,7 +189,7 @@ impl Lowering<'_> {
         bias: &mut Option<Vec<i64>>,
     ) -> Ratio {
         if wanted.iter().all(|w| (w / wanted[0] - 1.0).abs() < 1e-7) {
-            return nearest_ratio(wanted[0], IMPORTED);
+            return imported_ratio(wanted[0]);
         }
         let divisor = wanted.iter().map(|&w| binary_ratio(w, w / 1024.0).divisor).max().unwrap_or(1);
         let each = (weights.len() / channels.max(1)).max(1);
@@ -223,7 +230,7 @@ impl Lowering<'_> {
         let target = self.required(node, 6, 7)?;
         let wanted = self.single_scale(node, 1)? * self.single_scale(node, 4)? / target.scale;
         let accumulator = self.broadcast_product(&node.name, &a, &b)?;
-        self.finish_quantised(node, Class::Fold, accumulator, nearest_ratio(wanted, IMPORTED), &target)
+        self.finish_quantised(node, Class::Fold, accumulator, imported_ratio(wanted), &target)
     }
 
     pub(super) fn qgemm(&mut self, node: &Node) -> Result<(), LowerNodeError> {
@@ -234,11 +241,12 @@ impl Lowering<'_> {
         let turned = node.flag_or("transB", false)?;
         let Some(weights) = self.constant(node, 3) else { return form("weights that are no constant") };
         let &[rows, columns] = weights.shape() else { return form("weights that are no matrix") };
-        let zeros = match self.constant(node, 5).filter(|_| Self::has(node, 5)).map(|tensor| tensor.integers()) {
-            None => vec![0],
-            Some(Ok(zeros)) => zeros,
-            Some(Err(_)) => return form("zero points that are no integers"),
-        };
+        let zeros =
+            match self.constant(node, 5).filter(|_| Self::has(node, 5)).map(|tensor| tensor.integers()) {
+                None => vec![0],
+                Some(Ok(zeros)) => zeros,
+                Some(Err(_)) => return form("zero points that are no integers"),
+            };
         let outputs = if turned { rows } else { columns };
         let mut values = self.centred_values(weights, &zeros, if turned { columns } else { 1 })?;
         let alpha = f64::from(node.float_or("alpha", 1.0)?);
@@ -287,7 +295,7 @@ impl Lowering<'_> {
         let target = self.required(node, 6, 7)?;
         if node.op_type == "QLinearMul" {
             let accumulator = mul::product(&mut self.b, &node.name, &a.view, &b.view)?;
-            let ratio = nearest_ratio(a_scale * b_scale / target.scale, IMPORTED);
+            let ratio = imported_ratio(a_scale * b_scale / target.scale);
             return self.finish_quantised(node, Class::Fold, accumulator, ratio, &target);
         }
         // M1 a + M2 b over one power of two.
@@ -332,7 +340,7 @@ impl Lowering<'_> {
                 (sum(&x.view, &axes, true), sizes[2..].iter().product::<usize>() as i64)
             }
         };
-        let ratio = nearest_ratio(from / target.scale / cells as f64, IMPORTED);
+        let ratio = imported_ratio(from / target.scale / cells as f64);
         self.finish_quantised(node, Class::Fold, accumulator, ratio, &target)
     }
 

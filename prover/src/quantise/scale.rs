@@ -36,6 +36,26 @@ pub fn nearest_ratio(value: f64, tolerance: f64) -> Ratio {
     Ratio { multiplier: best.0.max(1) as i64, divisor: best.1 }
 }
 
+/// The largest divisor of a ratio that stands for imported scales, where that is exact enough.
+const IMPORTED_DIVISOR: u64 = 1 << 12;
+
+/// The ratio that stands for a product of imported scales: the simplest one within 2^-17 where its divisor is at most
+/// 2^12, since a range table of that many rows is proven; else the nearest of those divisors, which is within 2^-13: a
+/// 32nd of a step at 255 steps. Small values take what divisor they need for 2^-13.
+pub fn imported_ratio(value: f64) -> Ratio {
+    let simplest = nearest_ratio(value, 1.0 / f64::from(1 << 17));
+    if simplest.divisor <= IMPORTED_DIVISOR {
+        return simplest;
+    }
+    let relative = |ratio: &Ratio| (ratio.multiplier as f64 / ratio.divisor as f64 / value - 1.0).abs();
+    let at = |divisor: u64| Ratio { multiplier: (value * divisor as f64).round().max(1.0) as i64, divisor };
+    let nearest = (1..=IMPORTED_DIVISOR).map(at).min_by(|a, b| relative(a).total_cmp(&relative(b)));
+    match nearest {
+        Some(ratio) if relative(&ratio) <= 1.0 / 8192.0 => ratio,
+        _ => nearest_ratio(value, 1.0 / 8192.0),
+    }
+}
+
 /// The greatest k, at least 1 and at most 2^20, for which `holds`.
 fn steps(holds: impl Fn(u64) -> bool) -> u64 {
     let (mut low, mut high) = (1u64, 2u64);
@@ -95,7 +115,9 @@ mod tests {
 
     #[test]
     fn ratios_are_the_simplest_within_the_tolerance() {
-        for (value, tolerance) in [(0.5, 1e-6), (1.0 / 9.0, 1e-9), (std::f64::consts::PI, 1e-4), (0.00307, 1e-5)] {
+        for (value, tolerance) in
+            [(0.5, 1e-6), (1.0 / 9.0, 1e-9), (std::f64::consts::PI, 1e-4), (0.00307, 1e-5)]
+        {
             let ratio = nearest_ratio(value, tolerance);
             let found = ratio.multiplier as f64 / ratio.divisor as f64;
             assert!((found / value - 1.0).abs() <= tolerance, "{ratio:?}");

@@ -10,8 +10,20 @@ use std::collections::BTreeMap;
 
 /// Operators whose output holds elements of their first input.
 pub const CARRIERS: &[&str] = &[
-    "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Expand", "Identity", "Dropout", "Slice", "Split", "Pad",
-    "MaxPool", "GlobalMaxPool", "Cast",
+    "Reshape",
+    "Flatten",
+    "Transpose",
+    "Squeeze",
+    "Unsqueeze",
+    "Expand",
+    "Identity",
+    "Dropout",
+    "Slice",
+    "Split",
+    "Pad",
+    "MaxPool",
+    "GlobalMaxPool",
+    "Cast",
 ];
 
 /// A scale, and the window of integers that goes with it.

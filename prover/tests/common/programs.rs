@@ -19,7 +19,6 @@ mod dice;
 mod drafts;
 
 use assay_circuits::expression::Expression;
-use assay_circuits::lower::Coverage;
 use assay_circuits::plan::plan;
 use assay_circuits::program::{
     Access, AccuracyReport, Affine, Class, Constant, Input, Operation, Output, Precision, Program, Source,
@@ -308,7 +307,7 @@ impl Maker {
             scale: 1.0,
             visibility: Visibility::Public,
         }];
-        let has_plan = || self.numbers == Numbers::Extreme || plan(&candidate, &Coverage::All).is_ok();
+        let has_plan = || self.numbers == Numbers::Extreme || plan(&candidate).is_ok();
         candidate.check().is_ok() && has_plan()
     }
 
