@@ -165,6 +165,12 @@ pub fn lenet() -> (Program, Vec<Tensor>) {
     network.dense(120, Some(10)).dense(84, Some(9)).dense(10, None).finish()
 }
 
+/// 28 x 28, two convolutions 3 x 3 of 32 and 64 channels, pooling, layers of 128 and 10.
+pub fn convolutional() -> (Program, Vec<Tensor>) {
+    let network = Network::new(&[1, 28, 28], 4).conv(32, 3, 0, 9).conv(64, 3, 0, 9).pool();
+    network.dense(128, Some(9)).dense(10, None).finish()
+}
+
 /// 784-128-64-10, as `mnist_mlp`.
 pub fn mlp() -> (Program, Vec<Tensor>) {
     Network::new(&[784], 2).dense(128, Some(9)).dense(64, Some(9)).dense(10, None).finish()
@@ -178,8 +184,30 @@ pub fn stack(channels: usize, side: usize, layers: usize) -> (Program, Vec<Tenso
     network.dense(10, None).finish()
 }
 
-/// Two convolutions 3 x 3 of 32 and 64 channels on a 28 x 28 image, pooling, layers of 128 and 10.
-pub fn convolutional() -> (Program, Vec<Tensor>) {
-    let network = Network::new(&[1, 28, 28], 4).conv(32, 3, 0, 9).conv(64, 3, 0, 9).pool();
-    network.dense(128, Some(9)).dense(10, None).finish()
+/// A name, and what makes a network of it.
+pub type Named = (&'static str, fn() -> (Program, Vec<Tensor>));
+
+/// The networks that phases are measured on.
+pub const ALL: [Named; 5] = [
+    ("mlp", mlp),
+    ("lenet", lenet),
+    ("convolutional", convolutional),
+    ("stack 8 x 16^2 x 10", || stack(8, 16, 10)),
+    ("stack 8 x 32^2 x 16", || stack(8, 32, 16)),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_valid_and_have_the_work_that_their_names_say() {
+        let networks = [(mlp(), 109_184), (lenet(), 416_520), (convolutional(), 11_992_448)];
+        for ((program, _), products) in networks {
+            program.check().unwrap();
+            let folds = program.operations.iter().filter(|operation| operation.class == Class::Fold);
+            let found: u64 = folds.map(|o| o.multiply_accumulates() - o.shape.cells() as u64).sum();
+            assert_eq!(found, products);
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! On processors with AVX-512 IFMA eight additions go side by side (`ifma.rs`), about three times as fast; elsewhere the
 //! verifier's code does the work. This is the only place that chooses.
 
+use crate::count;
 #[cfg(target_arch = "x86_64")]
 use crate::ifma;
 use assay_verifier::batch_affine::{self as portable, Additions};
@@ -64,6 +65,7 @@ impl Additions for Batch {
     }
 
     fn apply(&mut self, sums: &mut [G1Affine]) {
+        count::additions(self.len());
         match &mut self.0 {
             Engine::Portable(batch) => batch.apply(sums),
             #[cfg(target_arch = "x86_64")]

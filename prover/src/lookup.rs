@@ -4,6 +4,7 @@
 //! beyond are 0/1 and enter the messages in closed form. Each round's eq factor is taken out and its table
 //! split in two halves, and rounds bind the least significant bit first, so that the live prefix halves.
 
+use crate::count;
 use crate::multilinear::{EqHalves, inverses};
 use ark_ff::{AdditiveGroup, Field};
 use assay_circuits::relation::{BlockKind, Schedule, System};
@@ -36,6 +37,7 @@ impl Layer {
     /// The layer above: each node is the sum of the fractions of its two children.
     fn parent(&self) -> Layer {
         let nodes = self.numerators.len().div_ceil(2);
+        count::full(3 * nodes);
         let (numerators, denominators) = (0..nodes)
             .into_par_iter()
             .with_min_len(GRAIN)
@@ -64,6 +66,7 @@ fn leaves(system: &System, schedule: &Schedule, witness: &Witness<'_>, alpha: F,
             let tag = tag(number);
             let rows = (0..spec.table.rows()).into_par_iter().with_min_len(GRAIN);
             let columns = spec.table.columns();
+            count::full(columns * spec.table.rows());
             rows.map(|row| {
                 denominator(alpha, beta, tag, spec.table.row(row)[..columns].iter().map(|&v| F::from(v)))
             })
@@ -173,6 +176,7 @@ fn prove_layer<T: Transcript>(
     transcript: &mut T,
 ) -> (LayerProof, Vec<F>) {
     let nodes = below.numerators.len().div_ceil(2);
+    count::full(nodes);
     let mut live: Vec<Node> = (0..nodes)
         .into_par_iter()
         .with_min_len(GRAIN)
@@ -190,6 +194,8 @@ fn prove_layer<T: Transcript>(
         if live.len() % 2 == 1 {
             live.push(tail(lambda));
         }
+        // Two products of two terms and two weights a pair, then four values bound.
+        count::full((6 + 4) * pairs);
         // h(0) and the leading coefficient; h(1) follows from the claim (1 - y) h(0) + y h(1).
         let (mut h0, h2) = eq.weighted_sums(bound, pairs, |pair| {
             let [a, b] = [&live[2 * pair], &live[2 * pair + 1]];

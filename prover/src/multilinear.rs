@@ -1,5 +1,6 @@
 //! Multilinear extensions, the prover's side: split eq tables, folds of rows, batched inverses.
 
+use crate::count;
 use ark_ff::{AdditiveGroup, batch_inversion};
 use assay_verifier::F;
 use assay_verifier::multilinear::{SmallSum, eq_table};
@@ -64,6 +65,7 @@ pub fn inverses(elements: &[F]) -> Vec<F> {
 pub fn fold_rows(rows: &[(F, &[i64])], length: usize) -> Vec<F> {
     const COLUMNS: usize = 32;
     let mut folded = vec![F::ZERO; length];
+    count::small(rows.iter().map(|(_, row)| row.len()).sum());
     folded.par_chunks_mut(COLUMNS).with_min_len(4).enumerate().for_each(|(block, out)| {
         let first = block * COLUMNS;
         let mut sums = [SmallSum::default(); COLUMNS];
@@ -82,6 +84,7 @@ pub fn fold_rows(rows: &[(F, &[i64])], length: usize) -> Vec<F> {
 
 /// `sum of a_i * b_i`.
 pub fn dot(a: &[F], b: &[F]) -> F {
+    count::full(a.len());
     a.iter().zip(b).map(|(a, b)| *a * b).sum()
 }
 

@@ -4,6 +4,7 @@
 //! elements over its tensor's rows; nothing else touches all committed cells. The sumcheck that unifies column
 //! points has the length of one row, and only the last step's points are full-width.
 
+use crate::count;
 use crate::msm::msm;
 use crate::multilinear::{dot, fold_rows};
 use ark_bn254::G1Affine;
@@ -62,6 +63,9 @@ pub fn prove<T: Transcript>(
     // Step 1: one claim from all; one row for each distinct column point.
     let rho = transcript.challenge(b"openings");
     let rho_powers = powers(rho, folds.len());
+    let length = 1usize << layout.log_row;
+    // Rows are weighted, then two tables of each column point summed and bound.
+    count::full(length * (folds.len() + (1 + 2 + 2 + 1) * columns.len()));
     let mut claim = dot(values, &rho_powers);
     let rows: Vec<Vec<F>> = (0..columns.len())
         .into_par_iter()

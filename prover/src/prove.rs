@@ -2,6 +2,7 @@
 //! [`assay_verifier::verify`].
 
 use crate::commitment::{Basis, commit_rows};
+use crate::count;
 use crate::error::ProveError;
 use crate::lookup;
 use crate::opening::{self, Folded, Rows};
@@ -253,6 +254,7 @@ impl Job<'_> {
                     Kind::Public(_) => Ok((F::default(), None)),
                     Kind::Virtual { .. } => {
                         let shape = &witness.shapes[reading.tensor];
+                        count::small(shape.cells());
                         Ok((evaluate(shape, witness.tensor(reading.tensor), point), None))
                     }
                     Kind::Committed(_) => {

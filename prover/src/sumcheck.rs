@@ -7,6 +7,7 @@
 //! cell; the product over all axes is never expanded. Messages of all terms are added; a term with fewer
 //! variables joins late, and until then counts as a constant.
 
+use crate::count;
 use crate::table::{Cells, Table, eliminate};
 use crate::witness::Witness;
 use ark_ff::{AdditiveGroup, Field, Zero};
@@ -242,6 +243,7 @@ fn indicator_table<'a>(
             })
             .collect();
     }
+    count::full(2 * partial.len());
     for (sum, cell, weight) in partial {
         if sum % solved_coefficient != 0 {
             continue;
@@ -287,6 +289,8 @@ fn round_polynomial(stage: &[Table<'_>], axis: usize, axes: &[usize], sizes: &[u
     let at =
         |offsets: &Option<Vec<usize>>, cell: usize| offsets.as_ref().map_or(cell, |offsets| offsets[cell]);
     let degree = leading.len();
+    let others_weigh = if others.is_empty() { 0 } else { others.len() + degree };
+    count::full(half * cells * (degree * (degree + 1) - 2 + others_weigh));
     let one = |index: usize| -> Vec<F> {
         let mut sum = vec![F::ZERO; degree + 1];
         let mut product = vec![F::ZERO; degree + 1];

@@ -1,5 +1,6 @@
 //! Tables of the batched sumcheck: a function of some loop axes, as small integers or field elements.
 
+use crate::count;
 use crate::sumcheck::is_plain;
 use ark_ff::AdditiveGroup;
 use assay_circuits::relation::Variable;
@@ -142,6 +143,7 @@ impl<'a> Table<'a> {
         let Cells::Field(cells) = &mut self.cells else { return };
         let cells = cells.to_mut();
         let half = cells.len() / 2;
+        count::full(half);
         let (low, high) = cells.split_at_mut(half);
         low.par_iter_mut()
             .zip(&*high)
@@ -234,6 +236,11 @@ fn contract<'a>(
         }
     }
     let mut out = vec![F::ZERO; outer * kept * inner];
+    let products = outer * inner * by_kept.iter().map(Vec::len).sum::<usize>();
+    match cells {
+        Cells::Integers(_) => count::small(products),
+        Cells::Field(_) => count::full(products),
+    }
     let grain = ((1 << 11) / (size * inner).max(1)).max(1);
     out.par_chunks_mut(inner).with_min_len(grain).enumerate().for_each(|(row, out)| {
         let (o, entries) = (row / kept, &by_kept[row % kept]);
@@ -312,11 +319,15 @@ fn product<'a>(a: &Table<'_>, b: &Table<'_>, summed: Option<usize>, sizes: &[usi
     let dims: Vec<usize> = axes.iter().map(|&axis| extent(axis).min(1 << log_size(sizes[axis]))).collect();
     let strides = |table: &Table<'_>| -> Vec<usize> { axes.iter().map(|&axis| table.stride(axis)).collect() };
     let (steps_a, steps_b) = (strides(a), strides(b));
-    let (count, step_a, step_b) = match summed {
+    let (summands, step_a, step_b) = match summed {
         Some(axis) => (extent(axis), a.stride(axis), b.stride(axis)),
         None => (1, 0, 0),
     };
     let cells: usize = dims.iter().product();
+    match (&a.cells, &b.cells) {
+        (Cells::Integers(_), Cells::Field(_)) => count::small(cells * summands),
+        _ => count::full(cells * summands),
+    }
     let one = |mut cell: usize| -> F {
         let (mut at_a, mut at_b) = (0, 0);
         for ((&dim, sa), sb) in dims.iter().zip(&steps_a).zip(&steps_b).rev() {
@@ -328,7 +339,7 @@ fn product<'a>(a: &Table<'_>, b: &Table<'_>, summed: Option<usize>, sizes: &[usi
         match (&a.cells, &b.cells) {
             (Cells::Integers(x), Cells::Field(y)) => {
                 let mut sum = SmallSum::default();
-                for i in 0..count {
+                for i in 0..summands {
                     let small = x[at_a + i * step_a];
                     if small != 0 {
                         sum.add(&y[at_b + i * step_b], small);
@@ -336,10 +347,10 @@ fn product<'a>(a: &Table<'_>, b: &Table<'_>, summed: Option<usize>, sizes: &[usi
                 }
                 sum.finish()
             }
-            _ => (0..count).map(|i| a.cell(at_a + i * step_a) * b.cell(at_b + i * step_b)).sum(),
+            _ => (0..summands).map(|i| a.cell(at_a + i * step_a) * b.cell(at_b + i * step_b)).sum(),
         }
     };
-    let grain = ((1 << 10) / count.max(1)).max(1);
+    let grain = ((1 << 10) / summands.max(1)).max(1);
     let values: Vec<F> = (0..cells).into_par_iter().with_min_len(grain).map(one).collect();
     Table::new(axes, dims, Cells::Field(Cow::Owned(values)))
 }
