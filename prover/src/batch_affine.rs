@@ -2,7 +2,7 @@
 //! [`assay_verifier::batch_affine`], which has the formulas. Results are equal to the last bit, since a point's affine
 //! form is unique.
 //!
-//! On processors with AVX-512 IFMA eight additions go side by side (`ifma.rs`), about three times as fast; elsewhere the
+//! On processors with AVX-512 IFMA eight additions go side by side (`ifma.rs`), two to three times as fast; elsewhere the
 //! verifier's code does the work. This is the only place that chooses.
 
 use crate::count;

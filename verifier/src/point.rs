@@ -12,8 +12,8 @@
 //! This is the compressed form of arkworks, decoded strictly. The group has prime order, so that a point on the curve
 //! is in the group; no point has `y = 0`. A scalar is its 32-byte little-endian canonical integer.
 //!
-//! Decoding costs one square root: `q = 3 mod 4`, hence `a^((q+1)/4)`, 250 squarings and 54 products. One root is a
-//! chain of dependent products; [`decode_all`] walks several chains side by side, which the processor overlaps.
+//! Decoding costs one square root: `q = 3 mod 4`, hence `a^((q+1)/4)`, some 250 squarings and 75 products. That is a chain
+//! of dependent products; [`decode_all`] walks four chains side by side, and the processor overlaps a little of them.
 
 use alloc::vec::Vec;
 use ark_bn254::Fq;
@@ -72,7 +72,7 @@ pub fn decode(bytes: &[u8; ENCODED]) -> Result<G1Affine, PointError> {
     parsed.finish(root)
 }
 
-/// The points of a list of encodings, or the first error. Faster per point than [`decode`].
+/// The points of a list of encodings, or the first error. A little faster per point than [`decode`].
 pub fn decode_all(encodings: &[[u8; ENCODED]]) -> Result<Vec<G1Affine>, PointError> {
     const LANES: usize = 4;
     let mut points = Vec::with_capacity(encodings.len());
