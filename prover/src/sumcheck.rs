@@ -74,6 +74,8 @@ struct TermProver<'a> {
     base: Vec<Table<'a>>,
     /// The tables of the rounds in progress: a product of tables over the axis in progress and some later ones.
     stage: Vec<Table<'a>>,
+    /// The later axes in which a table of the stage is a product, summed, so that it is not linear in them.
+    merged: Vec<usize>,
     /// Number of factors of `base` that are tensors; indicators and masks follow them.
     tensors: usize,
     /// Everything constant: coefficient, power of rho, `2^(n_t - n)`.
@@ -123,6 +125,7 @@ impl<'a> TermProver<'a> {
             challenges: Vec::new(),
             base,
             stage: Vec::new(),
+            merged: Vec::new(),
             tensors,
             weight,
             constant: F::ZERO,
@@ -158,8 +161,9 @@ impl<'a> TermProver<'a> {
     /// The message of the first unbound variable of the axis in progress.
     fn message(&mut self) -> Vec<F> {
         let Some(&axis) = self.axes.first() else { return vec![F::ZERO] };
-        if self.challenges.is_empty() && !self.stage.iter().any(|table| table.has(axis)) {
-            self.stage = eliminate(&self.base, axis, &self.axes, self.sizes);
+        let stands = self.stage.iter().any(|table| table.has(axis)) && !self.merged.contains(&axis);
+        if self.challenges.is_empty() && !stands {
+            (self.stage, self.merged) = eliminate(&self.base, axis, &self.axes, self.sizes);
         }
         if self.challenges.is_empty() {
             for table in &mut self.stage {

@@ -273,9 +273,16 @@ fn contract<'a>(
 }
 
 /// The tables of the rounds of `axis`: later axes are summed out, from the last on, where at most one of the
-/// tables that have it also has `axis`.
-pub fn eliminate<'a>(base: &[Table<'a>], axis: usize, axes: &[usize], sizes: &[usize]) -> Vec<Table<'a>> {
+/// tables that have it also has `axis`. Gives the axes, too, that two tables of one sum had: of those the sum is
+/// no multilinear function, and it must be made anew before their rounds.
+pub fn eliminate<'a>(
+    base: &[Table<'a>],
+    axis: usize,
+    axes: &[usize],
+    sizes: &[usize],
+) -> (Vec<Table<'a>>, Vec<usize>) {
     let mut tables: Vec<Table<'a>> = base.to_vec();
+    let mut merged = Vec::new();
     for &later in axes.iter().rev() {
         if later == axis {
             continue;
@@ -285,10 +292,11 @@ pub fn eliminate<'a>(base: &[Table<'a>], axis: usize, axes: &[usize], sizes: &[u
             continue;
         }
         let (joined, rest): (Vec<_>, Vec<_>) = tables.into_iter().partition(|table| table.has(later));
+        merged.extend(axes.iter().filter(|&&other| joined.iter().filter(|t| t.has(other)).count() > 1));
         tables = rest;
         tables.push(join(joined, later, sizes));
     }
-    tables
+    (tables, merged)
 }
 
 /// `sum over an axis of the product of the tables`, over the union of their other axes.
