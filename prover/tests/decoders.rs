@@ -117,7 +117,9 @@ fn onnx(bytes: &[u8]) {
     let _ = assay_prover::import(bytes, &Default::default());
 }
 
-const DECODERS: [(&str, fn(&[u8])); 6] = [
+type Decoder = fn(&[u8]);
+
+const DECODERS: [(&str, Decoder); 6] = [
     ("program", program),
     ("key", key),
     ("statement", statement),

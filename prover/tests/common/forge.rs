@@ -166,9 +166,10 @@ impl Claimed {
             spec.shape.padded_indices().for_each(|cell| inside[cell] = true);
             let log_row = system.layout.log_row.min(spec.shape.variables());
             for row in live_rows(&spec.shape, log_row) {
-                for cell in row << log_row..(row + 1) << log_row {
-                    if !inside[cell] {
-                        self.values[id][cell] = garbage();
+                let cells = row << log_row..(row + 1) << log_row;
+                for (value, inside) in self.values[id][cells.clone()].iter_mut().zip(&inside[cells]) {
+                    if !inside {
+                        *value = garbage();
                     }
                 }
             }

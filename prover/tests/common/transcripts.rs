@@ -35,7 +35,7 @@ pub struct FrozenTranscript {
 
 impl FrozenTranscript {
     pub fn new(challenges: &[(&'static [u8], F)]) -> Self {
-        FrozenTranscript { rest: challenges.to_vec().into_iter() }
+        FrozenTranscript { rest: Vec::from(challenges).into_iter() }
     }
 }
 

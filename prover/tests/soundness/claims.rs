@@ -116,9 +116,8 @@ fn a_swap_of_hints_that_no_lookup_sees_is_rejected() {
 fn messages_have_their_degree_and_their_number() {
     for (name, program) in all(false, Visibility::Public) {
         let scene = Scene::new(program);
-        let honest = |argument: &assay_verifier::key::Argument| {
-            scene.forge_argument(argument, &scene.trace, |_, _| {}, &mut transcript())
-        };
+        let honest =
+            |argument: &Argument| scene.forge_argument(argument, &scene.trace, |_, _| {}, &mut transcript());
         let mut longer = scene.argument().clone();
         longer.schedule.degree += 1;
         let forged = honest(&longer);
@@ -138,7 +137,7 @@ fn another_row_length_or_number_of_rounds_is_rejected() {
         let mut other = *plan;
         (other.log_row, other.rounds) = (log_row, rounds);
         let coverage = assay_circuits::lower::Coverage::All;
-        let argument = assay_verifier::key::Argument::new(scene.program(), &other, coverage).unwrap();
+        let argument = Argument::new(scene.program(), &other, coverage).unwrap();
         let forged = scene.forge_argument(&argument, &scene.trace, |_, _| {}, &mut transcript());
         assert!(scene.verify(&forged).is_err());
     }

@@ -433,8 +433,8 @@ fn kernel(columns: &[Vec<F>]) -> Option<Vec<F>> {
     let mut matrix: Vec<Vec<F>> =
         (0..EQUATIONS).map(|row| columns.iter().map(|column| column[row]).collect()).collect();
     let mut pivots: Vec<usize> = Vec::new();
-    let mut row = 0;
     for column in 0..columns.len() {
+        let row = pivots.len();
         let Some(found) = (row..EQUATIONS).find(|&r| matrix[r][column] != F::ZERO) else {
             let mut solution = vec![F::ZERO; columns.len()];
             solution[column] = F::ONE;
@@ -454,7 +454,6 @@ fn kernel(columns: &[Vec<F>]) -> Option<Vec<F>> {
             }
         }
         pivots.push(column);
-        row += 1;
     }
     None
 }

@@ -144,7 +144,7 @@ fn a_zero_denominator_is_rejected_under_chosen_challenges() {
     let rigged = || RiggedAlpha::new(tag(lookup.table), wrong);
     let forged = forge(&mut rigged());
     let root = forged.1.tree.root[0];
-    let zero = assay_verifier::F::from(0u64);
+    let zero = F::from(0u64);
     assert_eq!(root[0] * root[3] + root[2] * root[1], zero);
     assert_eq!(scene.verify_on(&forged, rigged()), Err(Rejection::Root));
 }

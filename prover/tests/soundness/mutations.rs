@@ -38,9 +38,7 @@ fn mutate_scalar(all: &mut [&mut F], at: usize, kind: usize) {
         2 => *all[at] = F::from(0u64),
         _ => {
             let next = (at + 1) % all.len();
-            let kept = *all[at];
-            *all[at] = *all[next];
-            *all[next] = kept;
+            (*all[at], *all[next]) = (*all[next], *all[at]);
         }
     }
 }
@@ -52,9 +50,7 @@ fn mutate_point(all: &mut [&mut G1Affine], at: usize, kind: usize) {
         2 => *all[at] = G1Affine::identity(),
         _ => {
             let next = (at + 1) % all.len();
-            let kept = *all[at];
-            *all[at] = *all[next];
-            *all[next] = kept;
+            (*all[at], *all[next]) = (*all[next], *all[at]);
         }
     }
 }
