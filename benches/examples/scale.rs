@@ -18,16 +18,8 @@ use std::process::Command;
 use std::time::Duration;
 
 /// Channels, side and layers of the stacks, from ten thousand to ten million committed cells.
-const SERIES: [[usize; 3]; 8] = [
-    [8, 16, 3],
-    [8, 16, 10],
-    [8, 32, 8],
-    [16, 32, 12],
-    [16, 64, 10],
-    [16, 64, 30],
-    [16, 128, 15],
-    [16, 128, 25],
-];
+const SERIES: [[usize; 3]; 7] =
+    [[8, 16, 3], [8, 16, 10], [8, 32, 8], [16, 32, 12], [16, 64, 10], [16, 64, 30], [16, 128, 19]];
 
 /// Runs of a network: as many as fit this time, at least one and at most nine.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -111,7 +103,7 @@ fn series(largest: f64) {
     println!("{HEAD}");
     let mut rows: Vec<Vec<f64>> = Vec::new();
     for [channels, side, layers] in SERIES {
-        if 2.0 * (channels * side * side * layers) as f64 > 1.2 * largest {
+        if 2.0 * (channels * side * side * layers) as f64 > 1.05 * largest {
             break;
         }
         let this = std::env::current_exe().expect("the system knows this program");
