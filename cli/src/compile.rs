@@ -50,7 +50,7 @@ pub struct CompileArgs {
     /// Shows only a commitment to this output in a statement.
     #[arg(long, value_name = "NAME")]
     commit_output: Vec<String>,
-    /// The model takes a picture: its pixel p, from 0 to 255, of channel c becomes (p * S - mean[c]) / std[c].
+    /// The model takes a picture: its pixel p, from 0 to 255, becomes (p * S - mean) / std, with the mean and std of its channel.
     #[arg(long, value_name = "S", value_parser = parse_finite)]
     image_scale: Option<f64>,
     /// Mean of each channel, or one for all.

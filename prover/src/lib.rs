@@ -1,6 +1,6 @@
 //! How it is made: import of ONNX, quantisation, exact execution, commitment, proving.
 //!
-//! Five names are enough to use it: [`import`], [`compile()`], [`execute()`], [`Prover`], and the verifier's
+//! Five names are enough to use it: [`import()`], [`compile()`], [`execute()`], [`Prover`], and the verifier's
 //! `bundle` for the file that a buyer gets.
 //!
 //! ```no_run

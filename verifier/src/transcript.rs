@@ -59,7 +59,7 @@ pub trait Transcript {
     }
 }
 
-/// The transcript of proofs off chain: merlin (STROBE over keccak-f[1600]).
+/// The transcript of proofs off chain: merlin (STROBE over keccak-f\[1600\]).
 pub struct MerlinTranscript(merlin::Transcript);
 
 impl MerlinTranscript {

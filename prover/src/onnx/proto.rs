@@ -1,7 +1,7 @@
 //! The part of `onnx.proto` that the importer reads, as hand-written prost messages.
 //!
 //! Field numbers are those of ONNX 1.17 (`onnx/onnx.proto`); fields that are not listed are skipped on
-//! reading. Nothing here is validated: see [`super::import`] for that.
+//! reading. Nothing here is validated: see [`super::import()`] for that.
 
 use prost::Message;
 
