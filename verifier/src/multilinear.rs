@@ -142,9 +142,13 @@ pub fn evaluate(shape: &Shape, values: &[i64], point: &[F]) -> F {
         tables.push(eq_prefix(head, size));
         rest = tail;
     }
-    let Some(last) = tables.pop() else {
+    let Some(mut last) = tables.pop() else {
         return values.first().map_or(F::ZERO, |&value| F::from(value));
     };
+    // Short last axes go together, so that each sum of small products is long and reduced once.
+    while let Some(outer) = tables.pop_if(|outer| outer.len().saturating_mul(last.len()) <= 1 << 10) {
+        last = outer.iter().flat_map(|a| last.iter().map(move |b| *a * b)).collect();
+    }
     let mut folded: Vec<F> = values
         .chunks(last.len().max(1))
         .map(|row| {
