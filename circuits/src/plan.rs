@@ -149,6 +149,8 @@ pub struct Cost {
     pub memory_bytes: u64,
 }
 
+/// Bytes of a proof up to which the prover's time weighs more than size.
+const SMALL_PROOF: usize = 24 << 10;
 /// A leaf of the tree: about twelve field multiplications.
 const LEAF_NS: u64 = 260;
 /// A committed cell, dense or mostly zero.
@@ -198,9 +200,11 @@ impl Cost {
         cost
     }
 
-    /// What the planner minimises: a byte of proof counts as three microseconds of the prover.
+    /// What the planner minimises: a byte of proof counts as a microsecond of the prover, and as three beyond
+    /// [`SMALL_PROOF`].
     fn score(&self) -> u64 {
-        (self.proof_bytes as u64 * 3_000).saturating_add(self.prover_ns)
+        let beyond = self.proof_bytes.saturating_sub(SMALL_PROOF) as u64;
+        (self.proof_bytes as u64 * 1_000).saturating_add(beyond * 2_000).saturating_add(self.prover_ns)
     }
 }
 
