@@ -192,6 +192,7 @@ fn class_name(class: Class) -> &'static str {
         Class::Fold => "fold",
         Class::Move => "move",
         Class::Rank => "rank",
+        Class::Maximum => "maximum",
     }
 }
 

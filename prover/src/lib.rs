@@ -37,6 +37,7 @@ pub mod prove;
 pub mod quantise;
 pub mod sumcheck;
 pub mod table;
+pub mod trace;
 pub mod witness;
 
 pub use compile::{CompileOptions, compile, dequantise_output, quantise_input};
