@@ -127,10 +127,10 @@ fn extents(counts: &[usize], stride: usize) -> Option<Vec<usize>> {
     let mut rest = stride;
     let mut extents = alloc::vec![1; counts.len()];
     for (place, (&count, extent)) in counts.iter().zip(&mut extents).enumerate().rev() {
-        if rest >= count && rest % count == 0 {
+        if rest >= count && rest.is_multiple_of(count) {
             *extent = count;
             rest /= count;
-        } else if rest < count && (count % rest == 0 || place == 0) {
+        } else if rest < count && (count.is_multiple_of(rest) || place == 0) {
             *extent = rest;
             rest = 1;
         } else {

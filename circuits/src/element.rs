@@ -224,7 +224,7 @@ impl Descriptor {
             }
             (_, Precision::F32) => {
                 let (mut total, mut block) = (Soft((state[0] >> 32) as u32), Soft(state[0] as u32));
-                if cell > 0 && cell % BLOCK == 0 {
+                if cell > 0 && cell.is_multiple_of(BLOCK) {
                     (total, block) = (total.add(block), Soft(0));
                 }
                 let mut factors = [Soft(0); 2];
