@@ -13,7 +13,7 @@
 //! let input = quantise_input(prover.program(), 0, &read_tensor("x.npy".as_ref())?);
 //! let trace = execute(prover.program(), &[input])?;
 //! let (statement, proof) = prover.prove(&trace)?;
-//! std::fs::write("x.proof", bundle::encode(prover.key(), &statement, &proof))?;
+//! std::fs::write("x.proof", bundle::encode(prover.key(), None, &statement, &proof))?;
 //! # Ok(())
 //! # }
 //! ```

@@ -12,6 +12,7 @@ pub mod basis;
 pub mod batch_affine;
 pub mod buckets;
 pub mod bundle;
+pub mod draw;
 pub mod glv;
 pub mod hex;
 pub mod indicator;
