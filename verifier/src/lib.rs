@@ -8,6 +8,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 extern crate alloc;
 
+pub mod audit;
 pub mod basis;
 pub mod batch_affine;
 pub mod buckets;
@@ -24,6 +25,7 @@ pub mod opening;
 pub mod point;
 pub mod proof;
 pub mod rejection;
+pub mod slice;
 pub mod statement;
 pub mod sumcheck;
 pub mod transcript;
