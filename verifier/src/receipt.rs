@@ -477,7 +477,8 @@ pub(crate) mod tests {
     #[test]
     fn every_edit_is_refused_or_is_another_receipt() {
         let honest = example(5);
-        let edits: [(fn(&mut Receipt), Option<ReceiptError>); 20] = [
+        type Edit = fn(&mut Receipt);
+        let edits: [(Edit, Option<ReceiptError>); 20] = [
             (|r| r.version = 2, Some(ReceiptError::Version { found: 2 })),
             (|r| r.job[0] ^= 1, None),
             (|r| r.program[31] ^= 1, None),
