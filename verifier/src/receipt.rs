@@ -252,7 +252,7 @@ impl Receipt {
             leaves,
         };
         receipt.check()?;
-        receipt.check_program(program)?;
+        receipt.check_form(program)?;
         Ok(receipt)
     }
 
@@ -382,6 +382,10 @@ impl Receipt {
         if self.program != expected {
             return Err(ReceiptError::OtherProgram { expected, found: self.program });
         }
+        self.check_form(program)
+    }
+
+    fn check_form(&self, program: &Program) -> Result<(), ReceiptError> {
         let operations = program.outputs.iter().map(|output| output.operation);
         let form = [
             (self.profile == profile(program), "the arithmetic profile"),

@@ -190,11 +190,7 @@ fn replay_names_the_first_operation_and_element_that_differ() {
         assert!(world.assay("verify r.json --model m.assay").code == 0, "a lie, well signed");
         let number = format!("operation {wrong} ({name})");
         world.assay(REPLAY).rejected(&[&number, "in the receipt"]);
-        world.assay(&format!("{REPLAY} --trace-dir trace")).rejected(&[
-            &number,
-            "element [0, ",
-            "in the trace",
-        ]);
+        world.assay(&format!("{REPLAY} --trace-dir trace")).rejected(&[&number, "element [", "in the trace"]);
         let json = world.assay(&format!("{REPLAY} --trace-dir trace --json"));
         assert_eq!((json.code, &json.json()["operation"]["number"]), (1, &wrong.into()));
         let wire = format!("trace/op-{wrong}.bin");
