@@ -30,16 +30,22 @@ pub struct Cli {
 pub enum Command {
     /// Turns an ONNX model into an exact integer program.
     Compile(crate::compile::CompileArgs),
-    /// Runs a program and writes its outputs.
+    /// Runs a program and writes its outputs, and a signed receipt of the run.
     Run(crate::run::RunArgs),
     /// Runs a program and proves the run.
     Prove(crate::prove::ProveArgs),
-    /// Verifies a proof, and compares its statement with your own files.
+    /// Verifies a proof or a receipt, and compares it with your own files.
     Verify(crate::verify::VerifyArgs),
     /// Shows what a program, a proof or a verifying key holds, and what proving would cost.
     Inspect(crate::inspect::InspectArgs),
     /// Makes a model's verifying key: for a committed model, all that a buyer needs of it.
     Key(crate::key::KeyArgs),
+    /// Makes a key that signs receipts.
+    Signer(crate::signer::SignerArgs),
+    /// Compares a receipt with a full re-execution.
+    Replay(crate::replay::ReplayArgs),
+    /// Writes a receipt in another system's words.
+    Export(crate::export::ExportArgs),
     /// Compiles, runs, proves and verifies a network that reads a digit, then shows two forgeries rejected.
     Demo(crate::demo::DemoArgs),
 }

@@ -50,6 +50,9 @@ impl InspectArgs {
                 program(key.program(), "verifying key", bytes.len(), Some(key.rows().len()), key.digest())
             }
             Some(FileKind::Proof) => Ok(proof(&bytes)),
+            Some(FileKind::Receipt) => {
+                Err(CliError::content(&self.file, "is a receipt, which `assay verify` shows"))
+            }
             None => Err(CliError::content(&self.file, "is no program, proof or verifying key of Assay")),
         }
     }

@@ -1,29 +1,40 @@
-//! `assay run`: a program on inputs, without a proof.
+//! `assay run`: a program on inputs, without a proof, and with a receipt where one is asked for.
 
 use crate::args::InputArgs;
 use crate::error::CliError;
 use crate::model::read_program;
 use crate::progress::Progress;
+use crate::receipt::read_terms;
 use crate::report::{self, Report};
+use crate::signer::read_signer;
 use crate::tensors::read_inputs;
+use assay_circuits::execute::Trace;
 use assay_circuits::program::Program;
 use assay_circuits::tensor::{Bounds, Tensor as IntTensor};
 use assay_prover::compile::dequantise_output;
+use assay_prover::envelope::{EnvelopeError, OutputFile, seal};
 use assay_prover::execute::execute;
-use assay_prover::files::{FileError, write_tensor};
+use assay_prover::files::{FileError, write_atomically, write_tensor};
 use assay_prover::onnx::{Data, Tensor};
+use assay_prover::receipt::{bytes_of, receipt_of};
+use assay_prover::spill::write_trace;
+use assay_verifier::hex::Hex;
+use assay_verifier::receipt::Receipt;
+use assay_verifier::terms::Agreement;
 use clap::Args;
-use serde_json::{Map, json};
-use std::path::PathBuf;
-use std::time::Instant;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const EXAMPLES: &str = "\
 Examples:
   assay run mlp.assay --input x.npy -o out
   assay run lenet.assay --input digits.npy --sample 3 -o out
   assay run net.assay --input left=a.npy right=b.npy -o out
+  assay run lenet.assay --input digits.npy --sample 3 --receipt r.json --signer k.pem -o out
 
-Each output becomes out/NAME.npy, real values in float32, and out/NAME.int.npy, the integers that a proof binds.";
+Each output becomes out/NAME.npy, real values in float32, and out/NAME.int.npy, the integers that a proof and a \
+receipt bind. A receipt is signed by the key of `assay signer new`; without --terms it is for no job.";
 
 /// Arguments of `assay run`.
 #[derive(Args)]
@@ -37,6 +48,57 @@ pub struct RunArgs {
     /// The folder for the outputs; it is made where it does not exist.
     #[arg(short = 'o', long = "out", value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    receipt: ReceiptArgs,
+}
+
+/// The receipt of a run.
+#[derive(Args)]
+struct ReceiptArgs {
+    /// The file for the receipt.
+    #[arg(long, value_name = "RECEIPT.json", requires = "signer")]
+    receipt: Option<PathBuf>,
+    /// The key that signs it.
+    #[arg(long, value_name = "KEY.pem", requires = "receipt")]
+    signer: Option<PathBuf>,
+    /// The terms of the job.
+    #[arg(long, value_name = "TERMS.json", requires = "receipt")]
+    terms: Option<PathBuf>,
+    /// A new folder for the output of each operation, to open them from in an audit or a dispute.
+    #[arg(long, value_name = "DIR", requires = "receipt")]
+    trace_dir: Option<PathBuf>,
+}
+
+/// A receipt that is signed and not yet written.
+struct Signed<'a> {
+    receipt: Receipt,
+    path: &'a Path,
+    file: Vec<u8>,
+    took: Duration,
+}
+
+impl ReceiptArgs {
+    /// Makes and signs the receipt of a run, where one is asked for.
+    fn sign(&self, program: &Program, trace: &Trace) -> Result<Option<Signed<'_>>, CliError> {
+        let (Some(path), Some(signer)) = (&self.receipt, &self.signer) else { return Ok(None) };
+        let key = read_signer(signer)?;
+        let terms = self.terms.as_deref().map(read_terms).transpose()?;
+        let job = terms.as_ref().map(Agreement::job).unwrap_or_default();
+        let start = Instant::now();
+        let receipt = receipt_of(program, job, &trace.inputs, &trace.wires)
+            .map_err(|error| CliError::Internal(error.to_string()))?;
+        let outputs = program.outputs.iter().zip(trace.outputs(program)).map(|(output, tensor)| {
+            let bounds = program.operations[output.operation].bounds();
+            OutputFile::new(&output.name, &bytes_of(tensor, &bounds))
+        });
+        let outputs: Vec<OutputFile> = outputs.collect();
+        let file =
+            seal(&receipt, &outputs, terms.as_ref(), &key).map_err(|error| match (&error, &self.terms) {
+                (EnvelopeError::Terms(_), Some(path)) => CliError::content(path, error.to_string()),
+                _ => CliError::content(signer, error.to_string()),
+            })?;
+        Ok(Some(Signed { receipt, path, file, took: start.elapsed() }))
+    }
 }
 
 impl RunArgs {
@@ -49,6 +111,7 @@ impl RunArgs {
         let start = Instant::now();
         let trace = execute(&program, &inputs)?;
         let took = start.elapsed();
+        let signed = self.receipt.sign(&program, &trace)?;
         std::fs::create_dir_all(&self.out)
             .map_err(|source| FileError::Write { path: self.out.clone(), source })?;
         let mut lines = vec![format!("run             {} in {}", self.model.display(), report::time(took))];
@@ -74,8 +137,21 @@ impl RunArgs {
                 }),
             );
         }
+        let mut times = json!({ "run_ms": report::milliseconds(took) });
+        let mut receipt = Value::Null;
+        if let Some(Signed { receipt: of, path, file, took }) = signed {
+            if let Some(folder) = &self.receipt.trace_dir {
+                write_trace(folder, &program, &of, &trace.wires)?;
+                lines.push(format!("trace           {}", folder.display()));
+            }
+            write_atomically(path, &file)?;
+            let hash = Hex(&of.hash()).to_string();
+            lines.push(format!("receipt         {} in {}, {hash}", path.display(), report::time(took)));
+            times["receipt_ms"] = report::milliseconds(took);
+            receipt = json!({ "file": path.display().to_string(), "hash": hash });
+        }
         drop(progress);
-        let json = json!({ "outputs": json, "times": { "run_ms": report::milliseconds(took) } });
+        let json = json!({ "outputs": json, "receipt": receipt, "times": times });
         Ok(Report::done(lines.join("\n"), json))
     }
 }

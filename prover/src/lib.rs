@@ -18,10 +18,12 @@
 //! # }
 //! ```
 
+pub mod audit;
 pub mod batch_affine;
 pub mod commitment;
 pub mod compile;
 pub mod count;
+pub mod envelope;
 pub mod error;
 pub mod execute;
 pub mod files;
@@ -35,8 +37,12 @@ pub mod onnx;
 pub mod opening;
 pub mod prove;
 pub mod quantise;
+pub mod receipt;
+pub mod signature;
+pub mod spill;
 pub mod sumcheck;
 pub mod table;
+pub mod terms;
 pub mod trace;
 pub mod witness;
 

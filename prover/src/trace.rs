@@ -1,10 +1,13 @@
 //! The bytes of a run's tensors, whatever its precision: what digests are taken over and openings are cut from.
 
+use assay_circuits::element::Elements;
 use assay_circuits::execute::Trace;
 use assay_circuits::execute_f32::RealTrace;
 use assay_circuits::program::{Constant, Program, Source};
 use assay_circuits::tensor::{Bounds, RealTensor, Tensor};
+use assay_verifier::audit::number;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// A run whose tensors have bytes.
 pub trait TensorBytes {
@@ -44,6 +47,36 @@ impl TensorBytes for RealTrace {
     }
 }
 
+/// The elements of a run, read from its tensors' bytes.
+pub struct TraceElements<'a> {
+    program: &'a Program,
+    run: &'a dyn TensorBytes,
+    tensors: BTreeMap<Source, Option<(Cow<'a, [u8]>, usize)>>,
+}
+
+impl<'a> TraceElements<'a> {
+    /// The elements of a run of a program.
+    pub fn new(program: &'a Program, run: &'a dyn TensorBytes) -> Self {
+        TraceElements { program, run, tensors: BTreeMap::new() }
+    }
+}
+
+impl Elements for TraceElements<'_> {
+    type Error = Source;
+
+    /// The element; the source, where there is no such tensor.
+    fn element(&mut self, source: Source, place: u64) -> Result<i64, Source> {
+        let (program, run) = (self.program, self.run);
+        let tensor = self
+            .tensors
+            .entry(source)
+            .or_insert_with(|| run.bytes(program, source).zip(program.width(source)));
+        let (bytes, width) = tensor.as_ref().ok_or(source)?;
+        let first = place as usize * width;
+        bytes.get(first..first + width).map(|own| number(own, program.precision)).ok_or(source)
+    }
+}
+
 /// The bytes of a constant's values, where it has them.
 pub fn constant_bytes(constant: &Constant) -> Option<Cow<'_, [u8]>> {
     match (&constant.bits, &constant.values) {
@@ -64,13 +97,4 @@ pub fn real_bytes(bits: &[u32]) -> Cow<'_, [u8]> {
         true => Cow::Borrowed(bytemuck::cast_slice(bits)),
         false => Cow::Owned(bits.iter().flat_map(|bits| bits.to_le_bytes()).collect()),
     }
-}
-
-/// The element at a place of a tensor's bytes: an integer of `width` bytes sign-extended, or the bits of a binary32.
-pub fn element(bytes: &[u8], width: usize, real: bool, place: usize) -> Option<i64> {
-    let own = bytes.get(place * width..(place + 1) * width)?;
-    let negative = !real && own.last().is_some_and(|byte| byte & 0x80 != 0);
-    let mut wide = [if negative { 0xff } else { 0 }; 8];
-    wide[..width].copy_from_slice(own);
-    Some(i64::from_le_bytes(wide))
 }

@@ -5,4 +5,5 @@ mod files;
 mod forging;
 mod models;
 mod proving;
+mod receipts;
 mod world;
