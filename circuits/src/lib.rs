@@ -8,7 +8,9 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+pub mod binary32;
 pub mod builder;
+pub mod elementary;
 pub mod encoding;
 pub mod execute;
 pub mod expression;
@@ -17,6 +19,7 @@ pub mod lower;
 pub mod ops;
 pub mod plan;
 pub mod program;
+pub mod real;
 pub mod relation;
 pub mod root;
 pub mod shape;
