@@ -29,7 +29,7 @@ pub mod execute;
 pub mod files;
 #[cfg(target_arch = "x86_64")]
 mod ifma;
-mod kernels;
+pub mod kernels;
 pub mod lookup;
 pub mod msm;
 pub mod multilinear;
