@@ -46,6 +46,8 @@ pub enum Command {
     Replay(crate::replay::ReplayArgs),
     /// Writes a receipt in another system's words.
     Export(crate::export::ExportArgs),
+    /// Draws a sample of a receipt, opens it, recomputes it.
+    Audit(crate::audit::AuditArgs),
     /// Compiles, runs, proves and verifies a network that reads a digit, then shows two forgeries rejected.
     Demo(crate::demo::DemoArgs),
 }

@@ -4,6 +4,7 @@
 //! text or as JSON, and says how the process ends: 0 done or verified, 1 rejected, 2 an error of usage or input.
 
 mod args;
+mod audit;
 mod beacon;
 mod compile;
 mod demo;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => args.execute(),
         Command::Export(args) => args.execute(),
         Command::Demo(args) => args.execute(),
+        Command::Audit(args) => args.execute(),
     };
     report::finish(result, json)
 }

@@ -20,6 +20,7 @@
 
 pub mod audit;
 pub mod batch_affine;
+pub mod beacon;
 pub mod commitment;
 pub mod compile;
 pub mod count;
@@ -38,6 +39,7 @@ pub mod opening;
 pub mod prove;
 pub mod quantise;
 pub mod receipt;
+pub mod run;
 pub mod signature;
 pub mod spill;
 pub mod sumcheck;

@@ -272,3 +272,70 @@ fn a_receipt_is_exported_in_the_words_of_ree_and_unknown_ones_are_null() {
     let whole = OutputFile::new("", all.as_bytes()).sha256;
     assert_eq!(text("receipt_hash"), assay_verifier::hex::Hex(&whole).to_string());
 }
+
+/// The perceptron's audit: the words after `assay` of each step.
+const DRAW: &str = "audit draw r.json --model m.assay -o draw.json";
+const ANSWER: &str =
+    "audit answer draw.json --model m.assay --receipt r.json --input xs.npy --sample 2 -o answer";
+const CHECK: &str = "audit check r.json draw.json answer --model m.assay";
+
+#[test]
+fn a_sample_of_a_receipt_is_drawn_answered_and_checked() {
+    let (world, _) = receipted("");
+    world.assay(&format!("{DRAW} --nonce {} -n 5", "5a".repeat(32))).done();
+    world.assay(ANSWER).done();
+    let said = world.assay(CHECK).done();
+    assert!(said.starts_with("AUDITED") && said.contains("worth") && said.contains("bond"), "{said}");
+    let json = world.assay(&format!("{CHECK} --json --price 2 --chance 0.05")).json();
+    assert_eq!(json["verdict"], "audited");
+    assert_eq!(json["samples"], 5);
+    assert!(json["worth"]["bond_against_a_tenth"].as_f64().unwrap() > 2.0);
+
+    let mut answer = world.read("answer");
+    let (first, last) = (69, answer.len() - 1);
+    answer[first] ^= 1;
+    world.write("answer", &answer);
+    world.assay(CHECK).rejected(&["digest"]);
+    world.write("answer", &answer[..last]);
+    world.assay(CHECK).rejected(&["malformed"]);
+}
+
+#[test]
+fn an_edited_draw_another_receipt_and_a_round_too_early_are_refused() {
+    let (world, _) = receipted("");
+    world.assay(&format!("{DRAW} --nonce {} -n 5", "5a".repeat(32))).done();
+    world.assay(ANSWER).done();
+    let honest = world.read("draw.json");
+    for (from, to) in
+        [("\"samples\": 5", "\"samples\": 4"), ("5a5a5a", "5a5a5b"), ("\"chunk\": 0", "\"chunk\": 1")]
+    {
+        let edited = String::from_utf8(honest.clone()).unwrap().replacen(from, to, 1);
+        world.write("draw.json", edited.as_bytes());
+        world.assay(CHECK).refused(&["draw.json"]);
+    }
+    world.write("draw.json", &honest);
+    // A second receipt of the same run is another job's: its draw is another one.
+    world.assay("run m.assay --input xs.npy --sample 3 --receipt r.json --signer k.pem -o out").done();
+    world.assay(CHECK).refused(&["another receipt"]);
+
+    let signature =
+        "b75c69d0b72a5d906e854e808ba7e2accb1542ac355ae486d591aa9d43765482e26cd02df835d3546d23c4b13e0dfc92";
+    world.write("round.json", format!("{{\"round\": 123, \"signature\": \"{signature}\"}}").as_bytes());
+    world.assay(&format!("{DRAW} --beacon round.json")).refused(&["--after"]);
+    world.assay(&format!("{DRAW} --beacon round.json --after 1692803733")).refused(&["not after"]);
+    world.assay(&format!("{DRAW} --beacon round.json --after 1692803732")).done();
+    world
+        .assay("audit answer draw.json --model m.assay --receipt r.json --input xs.npy --sample 3 -o answer")
+        .done();
+    world.assay(CHECK).done();
+}
+
+#[test]
+fn a_wrong_wire_that_is_drawn_is_named() {
+    let (world, _) = with_key("");
+    forged(&world, 0);
+    world.assay(&format!("{DRAW} --nonce {} -n 60", "00".repeat(32))).done();
+    // A provider that answers with the right trace opens what its receipt does not hold.
+    world.assay(ANSWER).done();
+    world.assay(CHECK).rejected(&["digest"]);
+}
