@@ -27,6 +27,7 @@ pub mod count;
 pub mod envelope;
 pub mod error;
 pub mod execute;
+pub mod execute_f32;
 pub mod files;
 #[cfg(target_arch = "x86_64")]
 mod ifma;
