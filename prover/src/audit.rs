@@ -4,8 +4,8 @@
 //! opened and zeros elsewhere. That everything the tile reads is opened is checked before.
 
 use crate::execute::Executor;
+use crate::execute_f32::execute_f32;
 use crate::trace::{TensorBytes, TraceElements};
-use assay_circuits::execute_f32::execute_f32;
 use assay_circuits::program::{
     Access, AccuracyReport, Constant, Input, Operation, Output, Precision, Program, Source, Visibility,
 };

@@ -1,9 +1,10 @@
 //! Runs of programs of either precision: inputs in, a trace out.
 
 use crate::execute::execute;
+use crate::execute_f32::execute_f32;
 use crate::trace::TensorBytes;
 use assay_circuits::execute::{ExecuteError, Trace};
-use assay_circuits::execute_f32::{RealTrace, execute_f32};
+use assay_circuits::execute_f32::RealTrace;
 use assay_circuits::program::{Program, Source};
 use assay_circuits::root::Digest32;
 use assay_circuits::tensor::{RealTensor, Tensor};
