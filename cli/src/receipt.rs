@@ -3,13 +3,12 @@
 use crate::error::CliError;
 use crate::model::read_program;
 use crate::report::{self, Report};
-use crate::tensors::{assign, integers, one, same};
-use assay_circuits::program::Program;
+use crate::tensors::{assign, integers, one, reals, same};
+use assay_circuits::program::{Precision, Program};
 use assay_circuits::root::Digest32;
-use assay_circuits::tensor::Tensor as IntTensor;
+use assay_circuits::tensor::{RealTensor, Tensor as IntTensor};
 use assay_prover::envelope::{self, Evidence};
 use assay_prover::files::read_bytes;
-use assay_prover::receipt::{bytes_of, digest};
 use assay_prover::terms::{from_json, parse_hex};
 use assay_verifier::hex::Hex;
 use assay_verifier::receipt::profile_name;
@@ -100,8 +99,13 @@ impl Own<'_> {
         let names: Vec<&str> = program.inputs.iter().map(|input| input.name.as_str()).collect();
         for (index, given) in assign(self.input, &names, "input", false)?.iter().enumerate() {
             let Some(loaded) = given.first() else { continue };
-            let (tensor, _) = integers(&program, index, loaded, self.sample)?;
-            let given = digest(&bytes_of(&tensor, &program.inputs[index].bounds));
+            let given = match program.precision {
+                Precision::Int8 => {
+                    let (tensor, _) = integers(&program, index, loaded, self.sample)?;
+                    tensor.digest(&program.inputs[index].bounds)
+                }
+                Precision::F32 => reals(&program, index, loaded, self.sample)?.digest(),
+            };
             if given != evidence.receipt.inputs[index] {
                 return Ok(Some(differs("input", names[index], &loaded.path)));
             }
@@ -113,6 +117,14 @@ impl Own<'_> {
             // A file that `assay run` wrote of one sample has no rows, whatever --sample says of the inputs.
             let whole = same(loaded.tensor.shape(), operation.shape.sizes());
             let tensor = one(loaded, operation.shape.sizes(), if whole { None } else { self.sample })?;
+            if program.precision == Precision::F32 {
+                let bits = tensor.to_f32().into_iter().map(f32::to_bits).collect();
+                let tensor = RealTensor { shape: operation.shape.clone(), bits };
+                if tensor.digest() != evidence.receipt.outputs[index].digest {
+                    return Ok(Some(differs("output", names[index], &loaded.path)));
+                }
+                continue;
+            }
             let scale = program.outputs[index].scale;
             let nearest = |x: f32| (f64::from(x) / scale).round_ties_even() as i64;
             let values =
@@ -120,7 +132,7 @@ impl Own<'_> {
             let bounds = operation.bounds();
             let holds = values.iter().all(|&value| bounds.contains(value));
             let tensor = IntTensor { shape: operation.shape.clone(), values };
-            if !holds || digest(&bytes_of(&tensor, &bounds)) != evidence.receipt.outputs[index].digest {
+            if !holds || tensor.digest(&bounds) != evidence.receipt.outputs[index].digest {
                 return Ok(Some(differs("output", names[index], &loaded.path)));
             }
         }

@@ -6,13 +6,15 @@ use crate::model::read_program;
 use crate::progress::Progress;
 use crate::receipt::{PinArgs, describe, open, other_program, rejected};
 use crate::report::{self, Report};
-use crate::tensors::{element, read_inputs};
-use assay_circuits::program::Program;
-use assay_circuits::tensor::{Tensor, integers_from_bytes};
-use assay_prover::execute::execute;
+use crate::tensors::{element, read_run_inputs};
+use assay_circuits::program::{Precision, Program, Source};
+use assay_circuits::root::Digest32;
 use assay_prover::files::read_bytes;
-use assay_prover::receipt::{bytes_of, input_digests, wire_digests};
+use assay_prover::receipt::input_digests;
+use assay_prover::run::Run;
 use assay_prover::spill::read_wire;
+use assay_prover::trace::TensorBytes;
+use assay_verifier::audit::number;
 use assay_verifier::hex::Hex;
 use assay_verifier::receipt::Receipt;
 use clap::Args;
@@ -64,7 +66,7 @@ impl ReplayArgs {
         let file = read_bytes(&self.receipt)?;
         let progress = Progress::start("reading");
         let program = read_program(&self.model)?;
-        let (inputs, _) = read_inputs(&program, &self.inputs.input, self.inputs.sample)?;
+        let (inputs, _) = read_run_inputs(&program, &self.inputs.input, self.inputs.sample)?;
         let (evidence, signer) = match open(&file, &self.pin)? {
             Ok(opened) => opened,
             Err(reason) => return Ok(rejected(reason, None)),
@@ -74,13 +76,13 @@ impl ReplayArgs {
             return Ok(rejected(reason, opened));
         }
         let receipt = &evidence.receipt;
-        if let Err(error) = receipt.check_inputs(&input_digests(&program, &inputs)) {
-            return Ok(rejected(error.to_string(), opened));
-        }
         progress.phase("running");
         let start = Instant::now();
-        let trace = execute(&program, &inputs)?;
-        let difference = self.first_difference(&program, receipt, &trace.wires)?;
+        let (run, digests) = Run::hashed(&program, &inputs)?;
+        if let Err(error) = receipt.check_inputs(&input_digests(&program, &run)) {
+            return Ok(rejected(error.to_string(), opened));
+        }
+        let difference = self.first_difference(&program, receipt, &run, &digests)?;
         let took = start.elapsed();
         drop(progress);
         if let Some(Difference { operation, name, how, element }) = difference {
@@ -106,14 +108,14 @@ impl ReplayArgs {
         &self,
         program: &Program,
         receipt: &Receipt,
-        wires: &[Tensor],
+        run: &Run,
+        digests: &[Digest32],
     ) -> Result<Option<Difference>, CliError> {
-        let digests = wire_digests(program, wires);
         let different = digests.iter().zip(&receipt.leaves).position(|(ours, theirs)| ours != theirs);
         let Some(operation) = different else { return Ok(None) };
         let name = program.operations[operation].name.clone();
         let (how, element) = match &self.trace_dir {
-            Some(folder) => elements(program, folder, receipt, operation, &wires[operation])?,
+            Some(folder) => elements(program, folder, receipt, operation, run)?,
             None => {
                 let (ours, theirs) = (Hex(&digests[operation]), Hex(&receipt.leaves[operation]));
                 (format!("its output is {theirs} in the receipt, {ours} here"), None)
@@ -129,11 +131,12 @@ fn elements(
     folder: &Path,
     receipt: &Receipt,
     operation: usize,
-    ours: &Tensor,
+    run: &Run,
 ) -> Result<(String, Option<String>), CliError> {
-    let bounds = program.operations[operation].bounds();
+    let source = Source::Operation(operation);
     let theirs = read_wire(folder, operation, &receipt.leaves[operation])?;
-    let (width, expected) = (bounds.bytes(), bytes_of(ours, &bounds));
+    let expected = run.own_bytes(program, source).unwrap_or_default();
+    let width = program.width(source).unwrap_or(1);
     if theirs.len() != expected.len() {
         let how =
             format!("its output has {} bytes in the trace, should have {}", theirs.len(), expected.len());
@@ -143,8 +146,18 @@ fn elements(
     let Some(i) = pairs.clone().position(|(theirs, ours)| theirs != ours) else {
         return Err(CliError::Internal("bytes with two digests".to_string()));
     };
-    let place = element(ours.shape.sizes(), i);
-    let theirs = integers_from_bytes(&theirs[i * width..][..width], width);
-    let how = format!("element {place} is {} in the trace, {} here", theirs[0], ours.values[i]);
+    let place = element(program.operations[operation].shape.sizes(), i);
+    let [theirs, ours] =
+        [&theirs[..], &expected[..]].map(|bytes| shown(program, &bytes[i * width..][..width]));
+    let how = format!("element {place} is {theirs} in the trace, {ours} here");
     Ok((how, Some(place)))
+}
+
+/// An element in words: a number of either precision, and the bits of a binary32.
+fn shown(program: &Program, bytes: &[u8]) -> String {
+    let value = number(bytes, program.precision);
+    match program.precision {
+        Precision::Int8 => value.to_string(),
+        Precision::F32 => format!("{:e} ({value:#010x})", f32::from_bits(value as u32)),
+    }
 }

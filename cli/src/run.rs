@@ -7,17 +7,18 @@ use crate::progress::Progress;
 use crate::receipt::read_terms;
 use crate::report::{self, Report};
 use crate::signer::read_signer;
-use crate::tensors::read_inputs;
-use assay_circuits::execute::Trace;
-use assay_circuits::program::Program;
+use crate::tensors::read_run_inputs;
+use assay_circuits::program::{Program, Source};
+use assay_circuits::root::Digest32;
 use assay_circuits::tensor::{Bounds, Tensor as IntTensor};
 use assay_prover::compile::dequantise_output;
 use assay_prover::envelope::{EnvelopeError, OutputFile, seal};
-use assay_prover::execute::execute;
 use assay_prover::files::{FileError, write_atomically, write_tensor};
-use assay_prover::onnx::{Data, Tensor};
-use assay_prover::receipt::{bytes_of, receipt_of};
+use assay_prover::onnx::{Data, Tensor, TensorError};
+use assay_prover::receipt::receipt_of;
+use assay_prover::run::Run;
 use assay_prover::spill::write_trace;
+use assay_prover::trace::TensorBytes;
 use assay_verifier::hex::Hex;
 use assay_verifier::receipt::Receipt;
 use assay_verifier::terms::Agreement;
@@ -79,17 +80,22 @@ struct Signed<'a> {
 
 impl ReceiptArgs {
     /// Makes and signs the receipt of a run, where one is asked for.
-    fn sign(&self, program: &Program, trace: &Trace) -> Result<Option<Signed<'_>>, CliError> {
+    fn sign(
+        &self,
+        program: &Program,
+        run: &Run,
+        digests: Vec<Digest32>,
+    ) -> Result<Option<Signed<'_>>, CliError> {
         let (Some(path), Some(signer)) = (&self.receipt, &self.signer) else { return Ok(None) };
         let key = read_signer(signer)?;
         let terms = self.terms.as_deref().map(read_terms).transpose()?;
         let job = terms.as_ref().map(Agreement::job).unwrap_or_default();
         let start = Instant::now();
-        let receipt = receipt_of(program, job, &trace.inputs, &trace.wires)
-            .map_err(|error| CliError::Internal(error.to_string()))?;
-        let outputs = program.outputs.iter().zip(trace.outputs(program)).map(|(output, tensor)| {
-            let bounds = program.operations[output.operation].bounds();
-            OutputFile::new(&output.name, &bytes_of(tensor, &bounds))
+        let receipt =
+            receipt_of(program, job, run, digests).map_err(|error| CliError::Internal(error.to_string()))?;
+        let outputs = program.outputs.iter().map(|output| {
+            let bytes = run.own_bytes(program, Source::Operation(output.operation)).unwrap_or_default();
+            OutputFile::new(&output.name, &bytes)
         });
         let outputs: Vec<OutputFile> = outputs.collect();
         let file =
@@ -106,42 +112,46 @@ impl RunArgs {
     pub fn execute(&self) -> Result<Report, CliError> {
         let progress = Progress::start("reading");
         let program = read_program(&self.model)?;
-        let (inputs, notes) = read_inputs(&program, &self.inputs.input, self.inputs.sample)?;
+        let (inputs, notes) = read_run_inputs(&program, &self.inputs.input, self.inputs.sample)?;
         progress.phase("running");
         let start = Instant::now();
-        let trace = execute(&program, &inputs)?;
+        let (run, digests) = match self.receipt.receipt {
+            Some(_) => Run::hashed(&program, &inputs)?,
+            None => (Run::new(&program, &inputs)?, Vec::new()),
+        };
         let took = start.elapsed();
-        let signed = self.receipt.sign(&program, &trace)?;
+        let signed = self.receipt.sign(&program, &run, digests)?;
         std::fs::create_dir_all(&self.out)
             .map_err(|source| FileError::Write { path: self.out.clone(), source })?;
         let mut lines = vec![format!("run             {} in {}", self.model.display(), report::time(took))];
         lines.extend(notes);
         let mut json = Map::new();
-        for (index, tensor) in trace.outputs(&program).enumerate() {
-            let output = &program.outputs[index];
+        for (index, output) in program.outputs.iter().enumerate() {
             let stem = file_stem(&program, index);
-            let real = dequantise_output(&program, index, tensor);
-            let (reals, integers) =
-                (self.out.join(format!("{stem}.npy")), self.out.join(format!("{stem}.int.npy")));
-            write_tensor(&reals, &real)?;
-            write_tensor(&integers, &narrow(tensor, &program.operations[output.operation].bounds())?)?;
-            let shape = report::shape(tensor.shape.sizes());
-            lines.push(format!("output          {} {shape} in {}", output.name, reals.display()));
+            let file = self.out.join(format!("{stem}.npy"));
+            let (real, integers) = values(&program, index, &run)?;
+            write_tensor(&file, &real)?;
+            let shape = real.shape().to_vec();
+            let mut entry = json!({ "shape": shape, "file": file.display().to_string() });
+            if let Some(integers) = integers {
+                let path = self.out.join(format!("{stem}.int.npy"));
+                write_tensor(&path, &integers)?;
+                entry["integers_file"] = json!(path.display().to_string());
+            }
+            lines.push(format!(
+                "output          {} {} in {}",
+                output.name,
+                report::shape(&shape),
+                file.display()
+            ));
             lines.push(format!("                {}", preview(&real)));
-            json.insert(
-                output.name.clone(),
-                json!({
-                    "shape": tensor.shape.sizes(),
-                    "file": reals.display().to_string(),
-                    "integers_file": integers.display().to_string(),
-                }),
-            );
+            json.insert(output.name.clone(), entry);
         }
         let mut times = json!({ "run_ms": report::milliseconds(took) });
         let mut receipt = Value::Null;
         if let Some(Signed { receipt: of, path, file, took }) = signed {
             if let Some(folder) = &self.receipt.trace_dir {
-                write_trace(folder, &program, &of, &trace.wires)?;
+                write_trace(folder, &program, &of, &run)?;
                 lines.push(format!("trace           {}", folder.display()));
             }
             write_atomically(path, &file)?;
@@ -165,6 +175,24 @@ fn file_stem(program: &Program, index: usize) -> String {
     let name = clean(&program.outputs[index].name);
     let taken = program.outputs.iter().enumerate().any(|(i, other)| i != index && clean(&other.name) == name);
     if name.is_empty() || taken { format!("{name}{index}") } else { name }
+}
+
+/// The real values of an output, and its integers where the program is of integers.
+fn values(program: &Program, index: usize, run: &Run) -> Result<(Tensor, Option<Tensor>), CliError> {
+    let operation = program.outputs[index].operation;
+    let internal = |error: TensorError| CliError::Internal(error.to_string());
+    match run {
+        Run::Integers(trace) => {
+            let tensor = &trace.wires[operation];
+            let integers = narrow(tensor, &program.operations[operation].bounds())?;
+            Ok((dequantise_output(program, index, tensor), Some(integers)))
+        }
+        Run::Reals(trace) => {
+            let tensor = &trace.wires[operation];
+            let values: Vec<f32> = tensor.bits.iter().map(|&bits| f32::from_bits(bits)).collect();
+            Ok((Tensor::new(tensor.shape.sizes().to_vec(), values).map_err(internal)?, None))
+        }
+    }
 }
 
 /// The integers in the narrowest type that holds their bounds, so that BLAKE3 of the elements is their digest.

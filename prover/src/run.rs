@@ -1,15 +1,16 @@
 //! Runs of programs of either precision: inputs in, a trace out.
 
 use crate::execute::execute;
-use crate::execute_f32::execute_f32;
-use crate::trace::TensorBytes;
+use crate::execute_f32::{RealExecutor, execute_f32};
+use crate::receipt::{digest, wire_digests};
+use crate::trace::{TensorBytes, real_bytes};
 use assay_circuits::execute::{ExecuteError, Trace};
-use assay_circuits::execute_f32::RealTrace;
+use assay_circuits::execute_f32::{RealTrace, check_inputs};
 use assay_circuits::program::{Program, Source};
 use assay_circuits::root::Digest32;
 use assay_circuits::tensor::{RealTensor, Tensor};
-use rayon::prelude::*;
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 /// The inputs of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,21 +42,30 @@ impl Run {
         }
     }
 
-    /// The digests of its inputs.
-    pub fn input_digests(&self, program: &Program) -> Vec<Digest32> {
-        (0..program.inputs.len()).map(|i| self.digest(program, Source::Input(i))).collect()
-    }
-
-    /// The digest of the wire of each operation, many at a time.
-    pub fn wire_digests(&self, program: &Program) -> Vec<Digest32> {
-        let wires = (0..program.operations.len()).into_par_iter();
-        wires.map(|i| self.digest(program, Source::Operation(i))).collect()
-    }
-
-    /// BLAKE3 of a tensor's bytes.
-    fn digest(&self, program: &Program, source: Source) -> Digest32 {
-        let bytes = self.own_bytes(program, source).unwrap_or_default();
-        *blake3::hash(&bytes).as_bytes()
+    /// Runs a program, and hashes the wire of each operation beside the computation of later ones.
+    ///
+    /// # Errors
+    /// As [`Run::new`].
+    pub fn hashed(program: &Program, inputs: &Inputs) -> Result<(Run, Vec<Digest32>), ExecuteError> {
+        match inputs {
+            Inputs::Integers(_) => {
+                let run = Run::new(program, inputs)?;
+                let digests = wire_digests(program, &run);
+                Ok((run, digests))
+            }
+            Inputs::Reals(inputs) => {
+                check_inputs(program, inputs)?;
+                let slots: Vec<OnceLock<Digest32>> = vec![OnceLock::new(); program.operations.len()];
+                let observe = |number: usize, wire: &RealTensor| {
+                    if let Some(slot) = slots.get(number) {
+                        slot.get_or_init(|| digest(&real_bytes(&wire.bits)));
+                    }
+                };
+                let trace = RealExecutor::new(program)?.run_observed(inputs, &observe)?;
+                let digests = slots.into_iter().map(|slot| slot.into_inner().unwrap_or_default()).collect();
+                Ok((Run::Reals(trace), digests))
+            }
+        }
     }
 }
 

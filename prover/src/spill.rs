@@ -4,10 +4,10 @@
 //! The folder appears whole or not at all. An opening needs only the files of the operations that it is about.
 
 use crate::files::{FileError, read_bytes};
-use crate::receipt::{bytes_of, digest};
-use assay_circuits::program::Program;
+use crate::receipt::digest;
+use crate::trace::TensorBytes;
+use assay_circuits::program::{Program, Source};
 use assay_circuits::root::Digest32;
-use assay_circuits::tensor::Tensor;
 use assay_verifier::hex::Hex;
 use assay_verifier::receipt::Receipt;
 use serde_json::json;
@@ -31,19 +31,20 @@ pub fn write_trace(
     folder: &Path,
     program: &Program,
     receipt: &Receipt,
-    wires: &[Tensor],
+    run: &dyn TensorBytes,
 ) -> Result<(), FileError> {
     let failed = |source| FileError::Write { path: folder.to_path_buf(), source };
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let new = tempfile::Builder::new().prefix(".assay-").tempdir_in(parent).map_err(failed)?;
-    let mut entries = Vec::with_capacity(wires.len());
-    for (number, (operation, wire)) in program.operations.iter().zip(wires).enumerate() {
-        let bytes = bytes_of(wire, &operation.bounds());
+    let mut entries = Vec::with_capacity(program.operations.len());
+    for (number, operation) in program.operations.iter().enumerate() {
+        let source = Source::Operation(number);
+        let bytes = run.own_bytes(program, source).unwrap_or_default();
         write(&wire_path(new.path(), number), &bytes).map_err(failed)?;
         entries.push(json!({
             "operation": operation.name,
             "shape": operation.shape.sizes(),
-            "element_bytes": operation.bounds().bytes(),
+            "element_bytes": program.width(source),
             "bytes": bytes.len(),
             "blake3": receipt.leaves.get(number).map(|leaf| Hex(leaf).to_string()),
         }));

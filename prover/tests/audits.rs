@@ -6,7 +6,7 @@ use assay_circuits::execute::{Trace, execute};
 use assay_circuits::program::{Program, Source, Visibility};
 use assay_circuits::tensor::Tensor;
 use assay_prover::audit::{answer, check};
-use assay_prover::receipt::receipt_of;
+use assay_prover::receipt::{receipt_of, wire_digests};
 use assay_verifier::audit::{self, Answer, AuditError};
 use assay_verifier::draw::{Sample, chunks, draw};
 use assay_verifier::receipt::Receipt;
@@ -28,7 +28,7 @@ impl Job {
 
     /// The job of a provider that commits to this trace, whatever it is.
     fn with(program: Program, trace: Trace) -> Job {
-        let receipt = receipt_of(&program, [0; 32], &trace.inputs, &trace.wires).unwrap();
+        let receipt = receipt_of(&program, [0; 32], &trace, wire_digests(&program, &trace)).unwrap();
         Job { program, trace, receipt }
     }
 

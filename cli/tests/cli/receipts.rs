@@ -8,7 +8,7 @@ use assay_prover::envelope::{OutputFile, open, seal};
 use assay_prover::execute;
 use assay_prover::files::npy;
 use assay_prover::onnx::Tensor;
-use assay_prover::receipt::{bytes_of, receipt_of};
+use assay_prover::receipt::{receipt_of, wire_digests};
 use assay_prover::signature::SigningKey;
 use assay_prover::spill::write_trace;
 use assay_prover::terms::to_json;
@@ -50,12 +50,12 @@ fn forged(world: &World, wrong: usize) -> String {
     let mut trace = execute(&program, &[quantise_input(&program, 0, &row)]).unwrap();
     let wire = trace.wires[wrong].values.last_mut().unwrap();
     *wire += if program.operations[wrong].bounds().hi > *wire { 1 } else { -1 };
-    let receipt = receipt_of(&program, [0; 32], &trace.inputs, &trace.wires).unwrap();
+    let receipt = receipt_of(&program, [0; 32], &trace, wire_digests(&program, &trace)).unwrap();
     let output = &trace.wires[program.outputs[0].operation];
     let bounds = program.operations[program.outputs[0].operation].bounds();
-    let outputs = [OutputFile::new("y", &bytes_of(output, &bounds))];
+    let outputs = [OutputFile::new("y", &output.to_bytes(&bounds))];
     world.write("r.json", &seal(&receipt, &outputs, None, &key(world)).unwrap());
-    write_trace(&world.path("trace"), &program, &receipt, &trace.wires).unwrap();
+    write_trace(&world.path("trace"), &program, &receipt, &trace).unwrap();
     program.operations[wrong].name.clone()
 }
 
