@@ -132,7 +132,12 @@ fn cover(
     let whole = (end / inner).min(last);
     if row < whole {
         let full = rest.iter().map(|&n| 0..n);
-        let tile = prefix.iter().cloned().chain([row as usize..whole as usize]).chain(full).collect();
+        let tile = prefix
+            .iter()
+            .cloned()
+            .chain(core::iter::once(row as usize..whole as usize))
+            .chain(full)
+            .collect();
         found.push(tile);
         row = whole;
     }
@@ -342,6 +347,9 @@ pub fn recompute(tile: &Tile<'_>, opened: &mut Opened<'_>) -> Result<Vec<i64>, M
     Ok(values)
 }
 
+/// Computes a tile's elements, in row-major order, from what is opened.
+pub type Recompute<'a> = dyn FnMut(&Tile<'_>, &mut Opened<'_>) -> Result<Vec<i64>, Missing> + 'a;
+
 /// Checks an answer: the receipt, the openings, and each element of each sampled chunk, which `recompute` computes.
 ///
 /// # Errors
@@ -351,7 +359,7 @@ pub fn check(
     receipt: &Receipt,
     samples: &[Sample],
     answer: &Answer,
-    recompute: &mut dyn FnMut(&Tile<'_>, &mut Opened<'_>) -> Result<Vec<i64>, Missing>,
+    recompute: &mut Recompute<'_>,
 ) -> Result<(), AuditError> {
     receipt.check()?;
     receipt.check_program(program)?;

@@ -49,7 +49,7 @@ impl Subtree {
     }
 
     /// The chunks of an ascending list that lie within.
-    fn within<'a, T>(self, chunks: &'a [T], number: impl Fn(&T) -> u64) -> &'a [T] {
+    fn within<T>(self, chunks: &[T], number: impl Fn(&T) -> u64) -> &[T] {
         let first = self.start / CHUNK as u64;
         let end = (self.start + self.length).div_ceil(CHUNK as u64);
         let from = chunks.partition_point(|chunk| number(chunk) < first);
