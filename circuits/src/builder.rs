@@ -10,12 +10,13 @@
 //! ```
 
 use crate::expression::Expression;
+use crate::formula::Formula;
 use crate::program::{
     Access, AccuracyReport, Affine, Class, Constant, Input, Operation, Output, Precision, Program, Source,
     Sum, Term, Visibility,
 };
 use crate::shape::{MAX_AXES, Shape};
-use crate::tensor::{Bounds, MAX_MAGNITUDE, Tensor};
+use crate::tensor::{Bounds, MAX_MAGNITUDE, REAL_BOUNDS, RealTensor, Tensor};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -497,8 +498,18 @@ pub struct Builder {
 impl Builder {
     /// An empty program.
     pub fn new(committed_model: bool) -> Builder {
+        Builder::of(Precision::Int8, committed_model)
+    }
+
+    /// An empty f32 program. Values of constants are then the bits of binary32 numbers, bounds are none, and the
+    /// expression [`Expression::Sum`] of sum 0 is the formula of that sum.
+    pub fn reals() -> Builder {
+        Builder::of(Precision::F32, false)
+    }
+
+    fn of(precision: Precision, committed_model: bool) -> Builder {
         let program = Program {
-            precision: Precision::Int8,
+            precision,
             committed_model,
             inputs: Vec::new(),
             constants: Vec::new(),
@@ -528,7 +539,13 @@ impl Builder {
 
     /// Adds a constant, or finds the one of the same content.
     pub fn constant(&mut self, tensor: Tensor) -> View {
-        let constant = Constant::new(tensor);
+        let constant = match self.program.precision {
+            Precision::Int8 => Constant::new(tensor),
+            Precision::F32 => {
+                let bits = tensor.values.iter().map(|&bits| bits as u32).collect();
+                Constant::real(RealTensor { shape: tensor.shape, bits })
+            }
+        };
         let sizes = constant.shape.sizes().to_vec();
         let number = *self.known.entry((constant.digest, sizes.clone())).or_insert_with(|| {
             self.program.constants.push(constant);
@@ -560,6 +577,9 @@ impl Builder {
 
     /// Exact bounds of the accumulator, channel by channel where constants are known.
     pub fn sum_bounds(&self, accumulator: &Accumulator) -> Bounds {
+        if self.program.precision == Precision::F32 {
+            return REAL_BOUNDS;
+        }
         accumulator.known.unwrap_or_else(|| {
             sum_bounds(&self.program, &accumulator.outputs(), &accumulator.reduce, &accumulator.terms)
         })
@@ -612,6 +632,10 @@ impl Builder {
             sums.push(Sum { terms: accumulator.terms, bounds });
         }
         let class = if class == Class::Move && !reduce.is_empty() { Class::Fold } else { class };
+        let expression = match (self.program.precision, expression) {
+            (Precision::F32, Expression::Sum(number)) => Expression::Formula(Formula::Sum(number)),
+            (_, expression) => expression,
+        };
         let number = self.program.operations.len();
         self.program.operations.push(Operation {
             name: name.to_string(),

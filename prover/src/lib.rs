@@ -39,6 +39,7 @@ pub mod onnx;
 pub mod opening;
 pub mod prove;
 pub mod quantise;
+pub mod reals;
 pub mod receipt;
 pub mod run;
 pub mod signature;

@@ -16,7 +16,7 @@ mod linear;
 mod lowering;
 mod movement;
 mod pooling;
-mod prepare;
+pub(crate) mod prepare;
 mod quantised;
 mod scale;
 mod targets;

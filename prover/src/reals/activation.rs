@@ -1,0 +1,263 @@
+//! Element-wise nodes: each is a formula.
+
+use super::element::Element;
+use super::{Lowering, NodeError, form};
+use crate::onnx::Node;
+use assay_circuits::formula::{Binary, Formula, Unary};
+
+fn number(value: f32) -> Formula {
+    Formula::number(value)
+}
+
+fn add(x: Formula, y: Formula) -> Formula {
+    x.binary(Binary::Add, y)
+}
+
+fn mul(x: Formula, y: Formula) -> Formula {
+    x.binary(Binary::Multiply, y)
+}
+
+fn less(x: Formula, y: Formula) -> Formula {
+    x.binary(Binary::Less, y)
+}
+
+fn not(x: Formula) -> Formula {
+    x.select(number(0.0), number(1.0))
+}
+
+/// `min(max(x, lo), hi)`.
+fn clamp(x: Formula, lo: f32, hi: f32) -> Formula {
+    x.binary(Binary::Maximum, number(lo)).binary(Binary::Minimum, number(hi))
+}
+
+/// `x^p` for the powers that have a short form: a NaN of a negative base and a power that is not whole is NaN too.
+fn power(x: Formula, p: f32) -> Formula {
+    if p == 0.0 {
+        return number(1.0);
+    }
+    if p < 0.0 {
+        return number(1.0).binary(Binary::Divide, power(x, -p));
+    }
+    if p.fract() == 0.0 && p <= 16.0 {
+        // By squaring, the highest bit of p first.
+        let p = p as u32;
+        let mut result = x.clone();
+        for bit in (0..31 - p.leading_zeros()).rev() {
+            result = mul(result.clone(), result);
+            if p >> bit & 1 == 1 {
+                result = mul(result, x.clone());
+            }
+        }
+        return result;
+    }
+    if p == 0.5 {
+        return x.unary(Unary::SquareRoot);
+    }
+    mul(number(p), x.unary(Unary::Log)).unary(Unary::Exp)
+}
+
+impl Lowering<'_> {
+    /// An attribute, or a constant input of one number, which newer operator sets have in its place.
+    fn bound(&self, node: &Node, input: usize, name: &'static str, default: f32) -> Result<f32, NodeError> {
+        if !Self::has(node, input) {
+            return Ok(node.float_or(name, default)?);
+        }
+        match self.constant(node, input).map(|tensor| tensor.to_f32()).as_deref() {
+            Some([value]) => Ok(*value),
+            _ => form(format!("a bound that is no constant ({name})")),
+        }
+    }
+
+    pub(super) fn element_wise(&mut self, node: &Node) -> Result<(), NodeError> {
+        let name = &node.name;
+        let mut parts = Vec::new();
+        let bounded = ["Clip", "Cast", "Dropout"].contains(&node.op_type.as_str());
+        let count = if bounded { 1 } else { node.inputs.len() };
+        for input in 0..count {
+            parts.push(self.element(node, input)?);
+        }
+        if node.op_type == "PRelu" {
+            // One slope a channel: older models leave out the axes after it.
+            let (x, slope) = (self.shape(&node.inputs[0])?, self.shape(&node.inputs[1])?);
+            if let ([channels], [_, own, rest @ ..]) = (slope.as_slice(), x.as_slice())
+                && channels == own
+                && rest.last().is_some_and(|last| last != own)
+            {
+                let view = self.view(node, 1)?;
+                let view = (0..rest.len()).fold(view, |view, axis| view.unsqueezed(1 + axis));
+                parts[1] = Element::read(view);
+            }
+        }
+        let result = match node.op_type.as_str() {
+            "Sum" | "Max" | "Min" | "Mean" => self.variadic(node, parts)?,
+            "Pow" => self.pow(node, parts)?,
+            "Cast" => self.cast(node, parts)?,
+            _ => {
+                let function = self.function(node)?;
+                self.apply(name, parts, function)?
+            }
+        };
+        self.set(&node.outputs[0], result)
+    }
+
+    /// The function of a node's inputs.
+    fn function(&self, node: &Node) -> Result<impl Fn(&[Formula]) -> Formula + use<>, NodeError> {
+        type Function = Box<dyn Fn(&[Formula]) -> Formula>;
+        let unary = |f: Unary| -> Function { Box::new(move |of: &[Formula]| of[0].clone().unary(f)) };
+        let binary = |f: Binary| -> Function {
+            Box::new(move |of: &[Formula]| of[0].clone().binary(f, of[1].clone()))
+        };
+        let one =
+            |f: fn(Formula) -> Formula| -> Function { Box::new(move |of: &[Formula]| f(of[0].clone())) };
+        let alpha = |default: f32| node.float_or("alpha", default);
+        Ok(match node.op_type.as_str() {
+            "Identity" | "Dropout" => one(|x| x),
+            "Neg" => unary(Unary::Negate),
+            "Abs" => unary(Unary::Absolute),
+            "Sqrt" => unary(Unary::SquareRoot),
+            "Floor" => unary(Unary::Floor),
+            "Ceil" => unary(Unary::Ceil),
+            "Round" => unary(Unary::Round),
+            "Exp" => unary(Unary::Exp),
+            "Log" => unary(Unary::Log),
+            "Tanh" => unary(Unary::Tanh),
+            "Erf" => unary(Unary::Erf),
+            "Sigmoid" => unary(Unary::Sigmoid),
+            "Sin" => unary(Unary::Sin),
+            "Cos" => unary(Unary::Cos),
+            "Reciprocal" => one(|x| number(1.0).binary(Binary::Divide, x)),
+            "Relu" => one(|x| x.binary(Binary::Maximum, number(0.0))),
+            "Not" => one(not),
+            "IsNaN" => one(|x| not(x.clone().binary(Binary::Equal, x))),
+            "Sign" => one(|x| less(number(0.0), x.clone()).binary(Binary::Subtract, less(x, number(0.0)))),
+            "Softplus" => one(|x| {
+                // max(x, 0) + log(1 + exp(-|x|)) does not overflow.
+                let small = x.clone().unary(Unary::Absolute).unary(Unary::Negate).unary(Unary::Exp);
+                add(x.binary(Binary::Maximum, number(0.0)), add(number(1.0), small).unary(Unary::Log))
+            }),
+            "Softsign" => {
+                one(|x| x.clone().binary(Binary::Divide, add(number(1.0), x.unary(Unary::Absolute))))
+            }
+            "HardSwish" => {
+                one(|x| mul(x.clone(), clamp(add(mul(x, number(1.0 / 6.0)), number(0.5)), 0.0, 1.0)))
+            }
+            "HardSigmoid" => {
+                let (alpha, beta) = (alpha(0.2)?, node.float_or("beta", 0.5)?);
+                Box::new(move |of: &[Formula]| {
+                    clamp(add(mul(of[0].clone(), number(alpha)), number(beta)), 0.0, 1.0)
+                })
+            }
+            "LeakyRelu" => {
+                let alpha = alpha(0.01)?;
+                Box::new(move |of: &[Formula]| {
+                    let x = &of[0];
+                    less(x.clone(), number(0.0)).select(mul(x.clone(), number(alpha)), x.clone())
+                })
+            }
+            "Elu" => {
+                let alpha = alpha(1.0)?;
+                Box::new(move |of: &[Formula]| {
+                    let x = &of[0];
+                    let below = add(x.clone().unary(Unary::Exp), number(-1.0));
+                    less(x.clone(), number(0.0)).select(mul(number(alpha), below), x.clone())
+                })
+            }
+            "Gelu" => match node.string_or("approximate", "none")? {
+                "tanh" => one(|x| {
+                    let cube = mul(mul(x.clone(), x.clone()), x.clone());
+                    let inner = mul(number(0.797_884_6), add(x.clone(), mul(number(0.044_715), cube)));
+                    mul(mul(number(0.5), x), add(number(1.0), inner.unary(Unary::Tanh)))
+                }),
+                _ => one(|x| {
+                    let erf = mul(x.clone(), number(std::f32::consts::FRAC_1_SQRT_2)).unary(Unary::Erf);
+                    mul(mul(number(0.5), x), add(number(1.0), erf))
+                }),
+            },
+            "Clip" => {
+                let lo = self.bound(node, 1, "min", f32::NEG_INFINITY)?;
+                let hi = self.bound(node, 2, "max", f32::INFINITY)?;
+                Box::new(move |of: &[Formula]| clamp(of[0].clone(), lo, hi))
+            }
+            "Add" => binary(Binary::Add),
+            "Sub" => binary(Binary::Subtract),
+            "Mul" => binary(Binary::Multiply),
+            "Div" if self.graph.dtype(&node.outputs[0]).is_some_and(|dtype| !dtype.is_float()) => {
+                return form("a division of integers");
+            }
+            "Div" => binary(Binary::Divide),
+            "PRelu" => Box::new(|of: &[Formula]| {
+                less(of[0].clone(), number(0.0)).select(mul(of[0].clone(), of[1].clone()), of[0].clone())
+            }),
+            "Less" => binary(Binary::Less),
+            "Equal" => binary(Binary::Equal),
+            "Greater" => Box::new(|of: &[Formula]| less(of[1].clone(), of[0].clone())),
+            "LessOrEqual" => Box::new(|of: &[Formula]| {
+                let (x, y) = (&of[0], &of[1]);
+                less(x.clone(), y.clone()).binary(Binary::Maximum, x.clone().binary(Binary::Equal, y.clone()))
+            }),
+            "GreaterOrEqual" => Box::new(|of: &[Formula]| {
+                let (x, y) = (&of[0], &of[1]);
+                less(y.clone(), x.clone()).binary(Binary::Maximum, x.clone().binary(Binary::Equal, y.clone()))
+            }),
+            "And" => binary(Binary::Multiply),
+            "Or" => binary(Binary::Maximum),
+            "Xor" => Box::new(|of: &[Formula]| not(of[0].clone().binary(Binary::Equal, of[1].clone()))),
+            "Where" => Box::new(|of: &[Formula]| of[0].clone().select(of[1].clone(), of[2].clone())),
+            _ => return Err(NodeError::Operator { op: super::operator(node) }),
+        })
+    }
+
+    fn variadic(&mut self, node: &Node, parts: Vec<Element>) -> Result<Element, NodeError> {
+        let function = match node.op_type.as_str() {
+            "Max" => Binary::Maximum,
+            "Min" => Binary::Minimum,
+            _ => Binary::Add,
+        };
+        let count = parts.len() as f32;
+        let mut parts = parts.into_iter();
+        let Some(mut result) = parts.next() else { return form("no inputs") };
+        for part in parts {
+            let pair = |of: &[Formula]| of[0].clone().binary(function, of[1].clone());
+            result = self.apply(&node.name, vec![result, part], pair)?;
+        }
+        if node.op_type == "Mean" {
+            result = self.map(&node.name, result, |x| x.binary(Binary::Divide, number(count)))?;
+        }
+        Ok(result)
+    }
+
+    fn pow(&mut self, node: &Node, mut parts: Vec<Element>) -> Result<Element, NodeError> {
+        let exponent = match self.constant(node, 1).map(|tensor| tensor.to_f32()) {
+            Some(values) if !values.is_empty() && values.iter().all(|x| *x == values[0]) => Some(values[0]),
+            _ => None,
+        };
+        match exponent {
+            Some(p) => {
+                let base = parts.swap_remove(0);
+                self.map(&node.name, base, |x| power(x, p))
+            }
+            None => self.apply(&node.name, parts, |of| {
+                mul(of[1].clone(), of[0].clone().unary(Unary::Log)).unary(Unary::Exp)
+            }),
+        }
+    }
+
+    /// Between floats and integers: towards zero, as far as binary32 goes. To booleans: not zero.
+    fn cast(&mut self, node: &Node, mut parts: Vec<Element>) -> Result<Element, NodeError> {
+        use crate::onnx::DType;
+        let (Some(from), Some(to)) = (self.graph.dtype(&node.inputs[0]), self.graph.dtype(&node.outputs[0]))
+        else {
+            return form("a cast of unknown types");
+        };
+        let x = parts.swap_remove(0);
+        match (from, to) {
+            (_, DType::Bool) => self.map(&node.name, x, |x| x.select(number(1.0), number(0.0))),
+            (from, to) if from.is_float() && !to.is_float() => self.map(&node.name, x, |x| {
+                less(x.clone(), number(0.0)).select(x.clone().unary(Unary::Ceil), x.unary(Unary::Floor))
+            }),
+            (_, DType::I64 | DType::I32 | DType::F32 | DType::F64) => Ok(x),
+            (from, to) if from == to => Ok(x),
+            (from, to) => form(format!("a cast from {from} to {to}")),
+        }
+    }
+}
