@@ -7,6 +7,7 @@ use super::Sources;
 use super::places::{Places, strided};
 use crate::execute::parallel::blocks;
 use crate::execute::read::{Operand, Read};
+use crate::execute::walk::{Axis, Walk, merge, points};
 use crate::kernels::real::Hard;
 use assay_circuits::program::{Access, Affine, Operation, Program, Source, Term};
 use assay_circuits::real::Real;
@@ -239,21 +240,50 @@ fn shifted(affine: &Affine, region: &[Range<usize>]) -> Affine {
 
 /// Copies a box of (size, step in the output, step in the operand).
 fn copy_axes(axes: &[(usize, isize, isize)], data: &[u32], base: isize, to: &mut [u32], start: isize) {
-    use crate::execute::walk::{Axis, Walk, merge, points};
     let axes = axes.iter().map(|&(size, step, stride)| Axis { size, strides: [step, stride] });
     let mut axes = merge(axes);
     let last = axes.pop().unwrap_or(Axis { size: 1, strides: [1, 0] });
+    // An axis along which the operand's elements are neighbours, when those of the last one are not.
+    let turned = (last.strides[1].unsigned_abs() > 1 && last.size >= SQUARE)
+        .then(|| axes.iter().rposition(|axis| axis.strides[1] == 1 && axis.size >= SQUARE))
+        .flatten()
+        .map(|place| axes.remove(place));
     let mut walk = Walk::new(&axes, [start, base]);
     for _ in 0..points(&axes) {
         let [output, element] = walk.offsets;
-        if last.strides[0] == 1 {
-            strided(data, element, last.strides[1], &mut to[output as usize..][..last.size]);
-        } else {
-            let to = to[output as usize..].iter_mut().step_by(last.strides[0] as usize).take(last.size);
-            for (number, to) in to.enumerate() {
-                *to = data[(element + number as isize * last.strides[1]) as usize];
-            }
+        match turned {
+            Some(rows) => turn(rows, last, data, element, to, output),
+            None => copy_row(last, data, element, to, output),
         }
         walk.step();
+    }
+}
+
+fn copy_row(axis: Axis<2>, data: &[u32], element: isize, to: &mut [u32], output: isize) {
+    let [step, stride] = axis.strides;
+    if step == 1 {
+        return strided(data, element, stride, &mut to[output as usize..][..axis.size]);
+    }
+    let to = to[output as usize..].iter_mut().step_by(step as usize).take(axis.size);
+    for (number, to) in to.enumerate() {
+        *to = data[(element + number as isize * stride) as usize];
+    }
+}
+
+/// Side of the squares of a transposition: their rows in both arrays stay in the cache.
+const SQUARE: usize = 16;
+
+/// Copies two axes in squares: the last one, and one along which the operand's elements are neighbours.
+fn turn(rows: Axis<2>, last: Axis<2>, data: &[u32], element: isize, to: &mut [u32], output: isize) {
+    for first in (0..rows.size).step_by(SQUARE) {
+        let count = (rows.size - first).min(SQUARE) as isize;
+        for column in (0..last.size).step_by(SQUARE) {
+            let part = Axis { size: (last.size - column).min(SQUARE), ..last };
+            for row in first as isize..first as isize + count {
+                let element = element + row + column as isize * last.strides[1];
+                let output = output + row * rows.strides[0] + column as isize * last.strides[0];
+                copy_row(part, data, element, to, output);
+            }
+        }
     }
 }
