@@ -70,6 +70,7 @@ fn program(
         constants: constants.iter().cloned().map(Constant::real).collect(),
         operations: vec![operation],
         outputs: vec![Output { name: "y".into(), operation: 0, scale: 1.0, visibility: Visibility::Public }],
+        reshaped: Default::default(),
         accuracy: AccuracyReport::default(),
     };
     program.check().expect("the bench's program is well formed");

@@ -515,7 +515,8 @@ impl Builder {
             constants: Vec::new(),
             operations: Vec::new(),
             outputs: Vec::new(),
-            accuracy: AccuracyReport::default(),
+            reshaped: Default::default(),
+        accuracy: AccuracyReport::default(),
         };
         Builder { program, known: BTreeMap::new() }
     }

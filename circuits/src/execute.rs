@@ -278,7 +278,8 @@ mod tests {
                 scale: 1.0,
                 visibility: Visibility::Public,
             }],
-            accuracy: AccuracyReport::default(),
+            reshaped: Default::default(),
+        accuracy: AccuracyReport::default(),
         }
     }
 

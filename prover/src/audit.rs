@@ -166,6 +166,7 @@ fn alone(program: &Program, tile: &Tile<'_>) -> Option<Alone> {
         constants,
         operations: vec![operation],
         outputs: vec![output],
+        reshaped: Default::default(),
         accuracy: AccuracyReport::default(),
     };
     Some(Alone { program, operands })

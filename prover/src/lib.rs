@@ -48,6 +48,7 @@ pub mod sumcheck;
 pub mod table;
 pub mod terms;
 pub mod trace;
+pub mod train;
 pub mod witness;
 
 pub use compile::{CompileOptions, compile, dequantise_output, quantise_input};

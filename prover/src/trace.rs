@@ -51,8 +51,11 @@ impl TensorBytes for RealTrace {
 pub struct TraceElements<'a> {
     program: &'a Program,
     run: &'a dyn TensorBytes,
-    tensors: BTreeMap<Source, Option<(Cow<'a, [u8]>, usize)>>,
+    tensors: BTreeMap<Source, Option<Sized<'a>>>,
 }
+
+/// The bytes of a tensor, and of one element.
+type Sized<'a> = (Cow<'a, [u8]>, usize);
 
 impl<'a> TraceElements<'a> {
     /// The elements of a run of a program.

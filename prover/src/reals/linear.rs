@@ -37,6 +37,9 @@ impl Lowering<'_> {
         };
         let values = tensor.to_f32();
         let &[rows, columns] = tensor.shape() else { return form("weights that are no matrix") };
+        if self.trained && !turned {
+            return self.view(node, input);
+        }
         let (inner, outer) = if turned { (columns, rows) } else { (rows, columns) };
         let contracted = |i: usize| match turned {
             true => values[i],
@@ -45,7 +48,7 @@ impl Lowering<'_> {
         let stored: Vec<f32> = (0..values.len()).map(contracted).collect();
         let digits = left.axes().last().filter(|digits| digits.iter().product::<usize>() == inner);
         let digits = digits.cloned().unwrap_or_else(|| vec![inner]);
-        let constant = self.b.constant_of(&[&[outer], digits.as_slice()].concat(), bits(&stored))?;
+        let constant = self.weight(&node.inputs[input], &[&[outer], digits.as_slice()].concat(), &stored)?;
         match constant.reshaped(&[outer, inner]) {
             Some(view) => Ok(view.transposed(&[1, 0])),
             None => form("weights that cannot be reshaped"),
@@ -124,7 +127,11 @@ impl Lowering<'_> {
         let geometry = ConvGeometry::from_node(node, &x.sizes(), weights.shape())?;
         let spatial = windows(&geometry.window);
         let values = bits(&weights.to_f32());
+        let known = self.b.program().constants.len();
         let accumulator = convolution(&mut self.b, &node.name, &x, &values, None, geometry.groups, &spatial)?;
+        if self.trained {
+            self.weights.insert(known, node.inputs[1].clone());
+        }
         self.biased(node, Element::fold(Class::Fold, accumulator), spatial.len())
     }
 

@@ -78,6 +78,10 @@ struct Lowering<'g> {
     b: Builder,
     values: BTreeMap<String, Element>,
     readers: BTreeMap<&'g str, usize>,
+    /// Whether weights keep the model's layout, and are never numbers of a formula.
+    trained: bool,
+    /// The names of constants that are weights.
+    weights: BTreeMap<usize, String>,
 }
 
 /// The f32 program of a graph.
@@ -85,11 +89,33 @@ struct Lowering<'g> {
 /// # Errors
 /// The node that has no f32 form, and why.
 pub fn compile(graph: &Graph, image: Option<&ImageInput>) -> Result<Program, RealsError> {
-    let graph = prepare(graph);
+    let (program, _) = lower(graph, image, false)?;
+    Ok(program)
+}
+
+/// The f32 program of a graph that will be trained, and the names of the constants that are its weights: every float
+/// initializer that is read as it is, in the model's own layout.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_with_weights(
+    graph: &Graph,
+    image: Option<&ImageInput>,
+) -> Result<(Program, BTreeMap<usize, String>), RealsError> {
+    lower(graph, image, true)
+}
+
+fn lower(
+    graph: &Graph,
+    image: Option<&ImageInput>,
+    trained: bool,
+) -> Result<(Program, BTreeMap<usize, String>), RealsError> {
+    let graph = if trained { graph.clone() } else { prepare(graph) };
     let mut readers: BTreeMap<&str, usize> = BTreeMap::new();
     let read = graph.nodes.iter().flat_map(|node| &node.inputs).chain(&graph.outputs);
     read.for_each(|name| *readers.entry(name.as_str()).or_default() += 1);
-    let mut lowering = Lowering { graph: &graph, b: Builder::reals(), values: BTreeMap::new(), readers };
+    let (b, values, weights) = (Builder::reals(), BTreeMap::new(), BTreeMap::new());
+    let mut lowering = Lowering { graph: &graph, b, values, readers, trained, weights };
     let at = |node: &str, operator: &str, source| RealsError::Node {
         node: node.to_string(),
         operator: operator.to_string(),
@@ -104,9 +130,10 @@ pub fn compile(graph: &Graph, image: Option<&ImageInput>) -> Result<Program, Rea
     for name in &graph.outputs {
         lowering.output(name).map_err(|error| at(name, "output", error))?;
     }
-    let program = lowering.b.finish();
+    let Lowering { b, weights, .. } = lowering;
+    let program = b.finish();
     program.check()?;
-    Ok(program)
+    Ok((program, weights))
 }
 
 impl<'g> Lowering<'g> {
@@ -218,13 +245,26 @@ impl<'g> Lowering<'g> {
             return form(format!("{name} holds {large}, which binary32 does not"));
         }
         match values.as_slice() {
-            [value] => Ok(Element::number(*value, tensor.shape())),
+            [value] if !self.trained => Ok(Element::number(*value, tensor.shape())),
             _ => {
-                let view = self.b.constant_of(tensor.shape(), bits(&values))?;
+                let view = self.weight(name, tensor.shape(), &values)?;
                 self.values.insert(name.to_string(), Element::read(view.clone()));
                 Ok(Element::read(view))
             }
         }
+    }
+
+    /// A constant of the model, in the sizes in which it is stored.
+    fn weight(&mut self, name: &str, sizes: &[usize], values: &[f32]) -> Result<View, NodeError> {
+        let known = self.b.program().constants.len();
+        let view = self.b.constant_of(sizes, bits(values))?;
+        if self.trained && self.graph.dtype(name).is_some_and(DType::is_float) {
+            if self.b.program().constants.len() == known {
+                return form(format!("{name} has the values of another weight"));
+            }
+            self.weights.insert(known, name.to_string());
+        }
+        Ok(view)
     }
 
     /// A node's input as something that can be read, computed first where it waits.
