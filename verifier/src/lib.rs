@@ -26,6 +26,7 @@ pub mod proof;
 pub mod rejection;
 pub mod statement;
 pub mod sumcheck;
+pub mod tensor_tree;
 pub mod transcript;
 pub mod verify;
 
