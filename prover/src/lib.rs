@@ -22,6 +22,7 @@ pub mod batch_affine;
 pub mod commitment;
 pub mod compile;
 pub mod count;
+pub mod dispute;
 pub mod error;
 pub mod execute;
 pub mod files;

@@ -22,6 +22,9 @@ use thiserror::Error;
 /// An account of the chain.
 pub type Account = [u8; 20];
 
+/// The greatest price or bond: 2^96 wei, so that no sum of them wraps.
+pub const MAX_AMOUNT: u128 = 1 << 96;
+
 /// What buyer and provider agree on; amounts in wei, times in seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deal {
@@ -207,9 +210,9 @@ pub enum Refused {
     /// What is shown does not take the prize.
     #[error("this does not take the prize")]
     NoPrize,
-    /// The fee is above the bond.
-    #[error("the late fee is above the bond")]
-    Fee,
+    /// An amount is above [`MAX_AMOUNT`], or the late fee above the bond.
+    #[error("an amount is too large, or the late fee above the bond")]
+    Amount,
     /// The move is not legal.
     #[error("{0}")]
     Illegal(#[from] Illegal),
@@ -238,10 +241,11 @@ impl Job {
     /// The buyer offers a job and pays in its price.
     ///
     /// # Errors
-    /// Where the late fee is above the provider's bond.
+    /// Where an amount is too large, or the late fee above the provider's bond.
     pub fn offer(deal: Deal) -> Result<Job, Refused> {
-        if deal.late_fee > deal.provider_bond {
-            return Err(Refused::Fee);
+        let amounts = [deal.price, deal.provider_bond, deal.challenger_bond];
+        if amounts.into_iter().any(|amount| amount > MAX_AMOUNT) || deal.late_fee > deal.provider_bond {
+            return Err(Refused::Amount);
         }
         let mut ledger = Ledger::default();
         ledger.deposit(deal.price);
@@ -399,7 +403,9 @@ impl Job {
         };
         let Some(own) = self.games.get_mut(game) else { return Err(Refused::NoGame) };
         match side {
-            Side::Challenger if sender == challenger => own.challenger_gas += metered,
+            Side::Challenger if sender == challenger => {
+                own.challenger_gas = own.challenger_gas.saturating_add(metered);
+            }
             Side::Challenger => {}
             Side::Provider => own.provider_gas.push((sender, metered)),
         }

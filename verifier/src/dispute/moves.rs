@@ -168,6 +168,17 @@ impl Wire {
 }
 
 impl Move {
+    /// What the move puts before the other side, packed: the next move repeats it.
+    pub fn shown(&self) -> &[u8] {
+        match self {
+            Move::Reveal { values } => values.as_flattened(),
+            Move::RevealChunk { chunk } => chunk,
+            Move::Claim { claim, .. } => &claim.states,
+            Move::Refine { states } => states,
+            _ => &[],
+        }
+    }
+
     /// The packed bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
@@ -257,6 +268,14 @@ impl Move {
 }
 
 impl Open {
+    /// What it puts before the provider, packed: the states of a claim.
+    pub fn shown(&self) -> &[u8] {
+        match self {
+            Open::Chunk { claim, .. } => &claim.states,
+            _ => &[],
+        }
+    }
+
     /// The packed bytes, with the ground on which the game is opened.
     pub fn encode(&self, ground: &Ground, commitment: &Digest32) -> Vec<u8> {
         let mut w = Writer::new();
