@@ -138,6 +138,46 @@ impl<'a, T: TensorBytes> Record<'a, T> {
         Ok(Wire { operation: number, digest, leaf_path, descriptor, path })
     }
 
+    /// An operation whose wire is this run's.
+    ///
+    /// # Errors
+    /// Where there is no such operation.
+    pub fn own_wire(&self, number: u32) -> Result<Wire, NoMove> {
+        let digest = *self.digests.get(number as usize).ok_or(NoMove::OtherProgram)?;
+        self.wire(number, digest, &self.wires)
+    }
+
+    /// The bytes of a chunk of an operation's wire, and its siblings.
+    ///
+    /// # Errors
+    /// Where there is no such operation or chunk.
+    pub fn own_chunk(&self, number: u32, chunk: u64) -> Result<(Vec<u8>, Vec<Digest32>), NoMove> {
+        let (tree, bytes) = self.tensor(number)?;
+        open_chunk(tree, &bytes, chunk)
+    }
+
+    /// The state of an element after some windows, from one before.
+    ///
+    /// # Errors
+    /// Where there is no such element or window.
+    pub fn advance(
+        &self,
+        operation: u32,
+        element: u64,
+        windows: std::ops::Range<u64>,
+        state: State,
+    ) -> Result<State, NoMove> {
+        self.steps(operation, element)?.group(windows, state)
+    }
+
+    /// The bits of an element, from its last state.
+    ///
+    /// # Errors
+    /// Where there is no such element.
+    pub fn finish(&self, operation: u32, element: u64, state: State) -> Result<u64, NoMove> {
+        self.steps(operation, element)?.finish(state)
+    }
+
     /// The tree of an operation's wire, and its bytes.
     pub(super) fn tensor(&self, operation: u32) -> Result<(Tree, Cow<'_, [u8]>), NoMove> {
         let bytes = self.bytes(Source::Operation(operation as usize))?;
@@ -160,9 +200,7 @@ impl<'a, T: TensorBytes> Record<'a, T> {
             let operand = steps.descriptor.operands.get(operand).ok_or(NoMove::OtherProgram)?;
             let bytes = steps.operands.get(place).ok_or(NoMove::OtherProgram)?;
             let tree = Tree::new(bytes.len() as u64).ok_or(NoMove::OtherProgram)?;
-            let siblings = tree.path(bytes, chunk)?;
-            let start = chunk as usize * CHUNK;
-            let own = bytes.get(start..bytes.len().min(start + CHUNK)).unwrap_or_default().to_vec();
+            let (own, siblings) = open_chunk(tree, bytes, chunk)?;
             let (leaf, path) = match operand.source {
                 Source::Input(_) => (Vec::new(), Vec::new()),
                 Source::Constant(i) => {
@@ -184,6 +222,13 @@ impl<'a, T: TensorBytes> Record<'a, T> {
         };
         if steps.touched.iter().any(is_input) { self.inputs.clone() } else { Vec::new() }
     }
+}
+
+/// A chunk's bytes and siblings.
+fn open_chunk(tree: Tree, bytes: &[u8], chunk: u64) -> Result<(Vec<u8>, Vec<Digest32>), NoMove> {
+    let siblings = tree.path(bytes, chunk)?;
+    let start = chunk as usize * CHUNK;
+    Ok((bytes.get(start..bytes.len().min(start + CHUNK)).unwrap_or_default().to_vec(), siblings))
 }
 
 /// The leaves of a trace with these digests.
