@@ -3,6 +3,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod clocks;
+mod lies;
+mod long;
+mod money;
+mod openings;
 mod play;
 mod random;
 mod world;
