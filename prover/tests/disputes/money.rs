@@ -69,7 +69,9 @@ fn every_wei_is_held_owed_withdrawn_or_burned_whatever_is_done() {
                 }
                 6 => drop(escrow.close(dice.from(0..=4) as usize)),
                 7 => drop(escrow.pay_prize(now)),
-                8 => drop(escrow.withdraw(sender)),
+                8 => {
+                    escrow.withdraw(sender);
+                }
                 _ if !tables.is_empty() => {
                     let at = dice.from(0..=tables.len() as i64 - 1) as usize;
                     let (game, position, shown, well) = &mut tables[at];
@@ -113,7 +115,9 @@ fn every_wei_is_held_owed_withdrawn_or_burned_whatever_is_done() {
         assert_eq!(escrow.ledger.held, 0, "{:?}", escrow.stage);
         *stages.entry(format!("{:?}", escrow.stage)).or_insert(0) += 1;
         let accounts: Vec<Account> = escrow.ledger.credits.keys().copied().collect();
-        accounts.into_iter().for_each(|account| drop(escrow.withdraw(account)));
+        for account in accounts {
+            escrow.withdraw(account);
+        }
         assert_eq!(escrow.ledger.deposited, escrow.ledger.withdrawn + escrow.ledger.burned);
     }
     assert!(stages.len() == 3 && stages.values().all(|&count| count > 15), "{stages:?}");
@@ -277,7 +281,6 @@ fn fallen(job: &Job) -> (escrow::Job, Ground, Shown) {
     let honest = Challenger::new(record);
     let (side, _) = finish(&mut escrow, lurker, &liar, &honest, 110, &mut dice);
     assert_eq!(side, Side::Challenger);
-    // One whose game opened only after the claim.
     let wire = honest.record.own_wire(0).unwrap();
     let (chunk, siblings) = honest.record.own_chunk(0, 0).unwrap();
     let shown = Shown { trace_root, salt, digest: wire.digest, leaf_path: wire.leaf_path, chunk, siblings };
