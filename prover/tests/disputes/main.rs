@@ -9,5 +9,6 @@ mod long;
 mod money;
 mod openings;
 mod play;
+mod price;
 mod random;
 mod world;
