@@ -24,6 +24,7 @@ pub mod beacon;
 pub mod commitment;
 pub mod compile;
 pub mod count;
+pub mod dispute;
 pub mod envelope;
 pub mod error;
 pub mod execute;

@@ -3,7 +3,7 @@
 use assay_circuits::element::Elements;
 use assay_circuits::execute::Trace;
 use assay_circuits::execute_f32::RealTrace;
-use assay_circuits::program::{Constant, Program, Source};
+use assay_circuits::program::{Constant, Precision, Program, Source};
 use assay_circuits::tensor::{Bounds, RealTensor, Tensor};
 use assay_verifier::audit::number;
 use std::borrow::Cow;
@@ -75,8 +75,7 @@ impl Elements for TraceElements<'_> {
             .entry(source)
             .or_insert_with(|| run.bytes(program, source).zip(program.width(source)));
         let (bytes, width) = tensor.as_ref().ok_or(source)?;
-        let first = place as usize * width;
-        bytes.get(first..first + width).map(|own| number(own, program.precision)).ok_or(source)
+        element(bytes, *width, program.precision == Precision::F32, place as usize).ok_or(source)
     }
 }
 
@@ -95,6 +94,12 @@ pub fn real_bytes(bits: &[u32]) -> Cow<'_, [u8]> {
         true => Cow::Borrowed(bytemuck::cast_slice(bits)),
         false => Cow::Owned(bits.iter().flat_map(|bits| bits.to_le_bytes()).collect()),
     }
+}
+
+/// The element at a place of a tensor's bytes: an integer of `width` bytes sign-extended, or the bits of a binary32.
+pub fn element(bytes: &[u8], width: usize, real: bool, place: usize) -> Option<i64> {
+    let own = bytes.get(place * width..(place + 1) * width)?;
+    Some(number(own, if real { Precision::F32 } else { Precision::Int8 }))
 }
 
 /// The bytes that the digest of integers is taken over, [`Tensor::to_bytes`], many elements at a time.
