@@ -58,7 +58,7 @@ const fn unpack(a: u32) -> (u32, i32) {
 
 /// The binary32 nearest to `significand * 2^exponent`, plus something positive below 2^exponent if `sticky`, with
 /// `sign`, which is 0 or [`SIGN`]. With `sticky` the significand has at least 26 bits.
-const fn round_pack(sign: u32, exponent: i32, significand: u128, sticky: bool) -> u32 {
+pub(crate) const fn round_pack(sign: u32, exponent: i32, significand: u128, sticky: bool) -> u32 {
     if significand == 0 {
         return sign;
     }

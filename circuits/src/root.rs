@@ -5,7 +5,8 @@
 //! leaf  = keccak256(0x00, bytes)     node = keccak256(0x01, left, right)     padded with zero words
 //! root  = keccak256(0x02, header)
 //! header = u32 version | u8 precision | u8 model flag | u32 operations, constants, inputs, outputs
-//!          | tree(operations) | tree(constants) | tree(inputs) | tree(outputs)          big-endian, 150 bytes
+//!          | tree(operations) | tree(constants) | tree(inputs) | tree(outputs)
+//!          | keccak256(0x03, i64 low and high bound of each sum)                        big-endian, 182 bytes
 //! ```
 //!
 //! The leaf of an operation is its [descriptor](crate::descriptor), that of a constant ends in its digest. Names of
@@ -45,7 +46,7 @@ fn leaf<T>(item: &T, encode: impl Fn(&T, &mut Writer)) -> Digest32 {
 }
 
 /// Bytes of a program's header.
-pub const HEADER_BYTES: usize = 150;
+pub const HEADER_BYTES: usize = 182;
 
 impl Program {
     /// The leaf of each operation, in order.
@@ -78,6 +79,10 @@ impl Program {
         w.bytes(&tree_root(self.constant_leaves()));
         w.bytes(&tree_root(self.inputs.iter().map(|x| leaf(x, encode_input)).collect()));
         w.bytes(&tree_root(self.outputs.iter().map(|x| leaf(x, encode_output)).collect()));
+        // A proof's ranges follow from the bounds; a referee has no use for them, so no descriptor carries them.
+        let bounds = self.operations.iter().flat_map(|operation| &operation.sums).map(|sum| sum.bounds);
+        let bounds: Vec<u8> = bounds.flat_map(|b| [b.lo.to_be_bytes(), b.hi.to_be_bytes()].concat()).collect();
+        w.bytes(&keccak(3, &bounds));
         w.finish()
     }
 

@@ -4,6 +4,7 @@
 //! text or as JSON, and says how the process ends: 0 done or verified, 1 rejected, 2 an error of usage or input.
 
 mod args;
+mod beacon;
 mod compile;
 mod demo;
 mod error;

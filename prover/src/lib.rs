@@ -13,7 +13,7 @@
 //! let input = quantise_input(prover.program(), 0, &read_tensor("x.npy".as_ref())?);
 //! let trace = execute(prover.program(), &[input])?;
 //! let (statement, proof) = prover.prove(&trace)?;
-//! std::fs::write("x.proof", bundle::encode(prover.key(), &statement, &proof))?;
+//! std::fs::write("x.proof", bundle::encode(prover.key(), None, &statement, &proof))?;
 //! # Ok(())
 //! # }
 //! ```
@@ -22,12 +22,13 @@ pub mod batch_affine;
 pub mod commitment;
 pub mod compile;
 pub mod count;
+pub mod dispute;
 pub mod error;
 pub mod execute;
 pub mod files;
 #[cfg(target_arch = "x86_64")]
 mod ifma;
-mod kernels;
+pub mod kernels;
 pub mod lookup;
 pub mod msm;
 pub mod multilinear;

@@ -1,4 +1,6 @@
-//! Inner loops over integers. Each has a plain form; faster ones return the same bits.
+//! Inner loops. Each has a plain form; faster ones return the same bits.
 
 pub(crate) mod divide;
 pub(crate) mod dot;
+pub mod elementary;
+pub mod real;
