@@ -2,7 +2,8 @@
 pragma solidity 0.8.37;
 
 import {Binary32} from "./Binary32.sol";
-import {Formula} from "./Formula.sol";
+import {Expression} from "./Expression.sol";
+import {Formulas} from "./Formulas.sol";
 import {Openings} from "./Openings.sol";
 import {Program} from "./Program.sol";
 
@@ -387,16 +388,17 @@ library Element {
     function finish(
         Program.Descriptor memory x,
         Openings.Opened memory opened,
+        Formulas formulas,
         uint256 element,
         uint256 state
-    ) internal pure returns (uint64) {
+    ) internal view returns (uint64) {
         unchecked {
             Run memory run;
             run.point = _point(x, element);
             run.axis = NO_AXIS;
             run.count = 1;
             run.shiftedAxis = -1;
-            uint256 value = x.real ? _finishReal(x, opened, run, state) : _finishInteger(x, opened, run, state);
+            uint256 value = x.real ? _finishReal(x, opened, formulas, run, state) : _finishInteger(x, opened, run, state);
             return uint64(value & ((uint256(1) << (8 * x.width)) - 1));
         }
     }
@@ -421,15 +423,17 @@ library Element {
                 }
                 values[sum] = int64(uint64(state >> (192 - 64 * sum)));
             }
-            return uint256(Formula.integer(x.expression, values));
+            return uint256(Expression.value(x.expression, values));
         }
     }
 
-    function _finishReal(Program.Descriptor memory x, Openings.Opened memory opened, Run memory run, uint256 state)
-        private
-        pure
-        returns (uint256)
-    {
+    function _finishReal(
+        Program.Descriptor memory x,
+        Openings.Opened memory opened,
+        Formulas formulas,
+        Run memory run,
+        uint256 state
+    ) private pure returns (uint256) {
         unchecked {
             if (x.class == Program.RANK) return Binary32.fromInt(int256((state >> 192) & 0xffffffff));
             if (x.class == Program.MOVE) return _moved(x, opened, run);
@@ -453,8 +457,25 @@ library Element {
                     ++count;
                 }
             }
-            return Formula.real(x.expression, values);
+            return _formula(x, formulas, values);
         }
+    }
+
+    /// The value of an expression of numbers; zero of one of integers.
+    function _formula(Program.Descriptor memory x, Formulas formulas, uint256[] memory values)
+        private
+        pure
+        returns (uint256)
+    {
+        uint256 p = x.expression;
+        if (_load(p) >> 248 != Program.FORMULA) return 0;
+        bytes calldata formula;
+        uint256 length = x.end - p - 1;
+        assembly ("memory-safe") {
+            formula.offset := add(p, 1)
+            formula.length := length
+        }
+        return formulas.value(formula, values);
     }
 
     /// What the first term reads that is inside of its tensor; a second factor is added to an index of the first.

@@ -132,7 +132,19 @@ library Game {
         p.first = chunk.index;
     }
 
+    /// @notice From an operation to a chunk that its buyer asks for.
+    function goToDisclosure(Position memory p, uint64 chunk) internal pure {
+        if (chunk >= p.chunks) revert NoPlace(chunk);
+        (p.first, p.chunks, p.phase) = (chunk, 1, Phase.Disclose);
+    }
+
     // Moves.
+
+    /// @notice The chunk that a buyer asked for.
+    function answer(Position memory p, Referee referee, bytes calldata chunk, bytes calldata siblings) internal pure {
+        if (p.phase != Phase.Disclose) revert WrongPhase(p.phase);
+        if (referee.rootFromChunk(chunk, p.first, p.length, siblings) != p.node) revert NotBelow();
+    }
 
     /// @notice The values of the nodes up to four levels below.
     function reveal(Position memory p, Referee referee, bytes calldata values) internal pure {
@@ -243,7 +255,7 @@ library Game {
     /// @notice A step that is not as claimed; reverts where it is.
     function rebut(Position memory p, Referee referee, Ground calldata ground, Rebuttal calldata rebuttal)
         internal
-        pure
+        view
     {
         if (Positions.hash(ground) != p.ground) revert OtherGround();
         if (Program.leaf(rebuttal.descriptor) != p.descriptor) revert OtherDescriptor();

@@ -39,8 +39,9 @@ library Program {
         uint256[][] terms;
         /// Factors of all terms.
         uint256 factors;
-        /// Where its expression begins.
+        /// Where its expression begins, and where it ends with the descriptor.
         uint256 expression;
+        uint256 end;
     }
 
     uint256 internal constant MAP = 0;
@@ -194,7 +195,7 @@ library Program {
             for (uint256 i = 0; i < x.terms.length; ++i) {
                 p = _parseSum(x, i, p, end);
             }
-            x.expression = p;
+            (x.expression, x.end) = (p, end);
             if (_skipExpression(p, end, 0) != end) revert NotADescriptor();
             if (x.terms.length > (x.real ? 5 : 4)) revert Unjudgeable();
             if (x.real && x.width != 4) revert Unjudgeable();

@@ -163,6 +163,20 @@ library Receipt {
         if (leaves[0] != Program.outputTree(header)) revert OtherOutput(count);
     }
 
+    /// @notice Checks that an operation is the program's output of this number.
+    function checkOutput(
+        bytes calldata header,
+        uint256 operation,
+        uint256 output,
+        bytes calldata leaf,
+        bytes calldata path
+    ) internal pure {
+        bytes32 tree = Program.outputTree(header);
+        bool own = Program.isLeaf(tree, Program.leaf(leaf), output, Program.outputs(header), path)
+            && _operationOf(leaf) == operation;
+        if (!own) revert OtherOutput(output);
+    }
+
     /// The operation that an output's leaf names: u32 bytes of the name, the name, u32 operation; these little-endian.
     function _operationOf(bytes calldata leaf) private pure returns (uint256) {
         if (leaf.length < 8) return type(uint256).max;

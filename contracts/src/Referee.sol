@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Blake3} from "./Blake3.sol";
 import {Element} from "./Element.sol";
 import {Openings} from "./Openings.sol";
+import {Formulas} from "./Formulas.sol";
 import {Ground} from "./Position.sol";
 import {Program} from "./Program.sol";
 
@@ -37,6 +38,13 @@ struct Case {
 /// @notice Without state, owner or upgrade; terms name the hash of its code. The Rust twin is `verifier/src/referee.rs`,
 /// the specification `papers/dispute.md`, sections 2 and 4.
 contract Referee {
+    /// The formulas of numbers of binary32; part of this contract's code.
+    Formulas public immutable formulas;
+
+    constructor(Formulas formulas_) {
+        formulas = formulas_;
+    }
+
     /// @notice What a game needs to know of an operation; reverts where a referee cannot judge it.
     function describe(bytes calldata descriptor) external pure returns (Wire memory) {
         Program.Descriptor memory x = Program.parse(descriptor);
@@ -62,10 +70,10 @@ contract Referee {
     }
 
     /// @notice The element's value, as its bytes read as a little-endian integer, from the state after the last window.
-    function finish(Ground calldata ground, Case calldata case_, uint256 state) external pure returns (uint64 value) {
+    function finish(Ground calldata ground, Case calldata case_, uint256 state) external view returns (uint64 value) {
         Program.Descriptor memory x = Program.parse(case_.descriptor);
         Openings.Opened memory opened = Openings.open(x, ground, case_.inputs, case_.openings);
-        value = Element.finish(x, opened, case_.element, state);
+        value = Element.finish(x, opened, formulas, case_.element, state);
         Openings.checkRead(opened);
     }
 
