@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {Chunk, Claim, Game, Operation, Rebuttal} from "./Game.sol";
+import {Chunk, Claim, Operation, Rebuttal} from "./Game.sol";
 import {Meter} from "./Meter.sol";
 import {GameId, Ground, JobId, Phase, Position, Positions} from "./Position.sol";
-import {Program} from "./Program.sol";
 import {OutputClaim, Receipt, Terms} from "./Receipt.sol";
-import {Referee} from "./Referee.sol";
+import {Rules, Shown} from "./Rules.sol";
 
 /// How far a job is.
 enum Stage {
@@ -101,22 +100,6 @@ struct Mover {
     uint96 gas;
 }
 
-/// What proves that a challenger had computed the winning claim before it was claimed.
-struct Shown {
-    /// The honest trace root of its commitment.
-    bytes32 traceRoot;
-    /// The salt of its commitment.
-    bytes32 salt;
-    /// The digest of the operation's wire.
-    bytes32 digest;
-    /// The path of its leaf.
-    bytes leafPath;
-    /// The chunk that holds the element.
-    bytes chunk;
-    /// Its siblings.
-    bytes siblings;
-}
-
 /// The calls to a token.
 interface ERC20 {
     function balanceOf(address account) external view returns (uint256);
@@ -190,8 +173,10 @@ contract AssayDispute {
     /// The same of a first record of a provider's side.
     uint256 private constant FIRST_RECORD_GAS = 22_000;
 
-    /// The referee of all games.
-    Referee public immutable referee;
+    /// The rules of all games.
+    Rules public immutable rules;
+    /// The code hash of the referee, which the terms name.
+    bytes32 public immutable referee;
 
     mapping(JobId => Job) private _jobs;
     mapping(GameId => Record) private _records;
@@ -202,18 +187,19 @@ contract AssayDispute {
     mapping(address token => uint256) public burned;
     uint256 private _lock = 1;
 
-    constructor(Referee referee_) {
-        referee = referee_;
+    constructor(Rules rules_) {
+        rules = rules_;
+        referee = address(rules_.referee()).codehash;
     }
 
     // Jobs.
 
     /// @notice The buyer offers a job and pays in its price.
     function offer(uint256 nonce, Terms calldata terms) external payable returns (JobId id) {
-        id = Receipt.jobId(msg.sender, nonce, terms);
+        id = _jobId(msg.sender, nonce, Receipt.termsHash(terms));
         Job storage job = _jobs[id];
         if (job.stage != Stage.None) revert WrongStage(job.stage);
-        if (terms.referee != address(referee).codehash) revert OtherReferee(terms.referee);
+        if (terms.referee != referee) revert OtherReferee(terms.referee);
         if (terms.beaconKind > 1 || (terms.beaconKind == 0 && terms.beacon != 0)) revert BadBeacon();
         if (terms.lateFee > terms.providerBond) revert BadAmount();
         (job.buyer, job.price) = (msg.sender, _amount(terms.price));
@@ -247,39 +233,24 @@ contract AssayDispute {
     }
 
     /// @notice The provider posts its receipt, or anyone with its signature does.
-    /// @param outputs the program's outputs, in its order, and where they lie in the trace
+    /// The outputs are the program's, in its order.
     /// @param signature empty from the provider itself.
     function post(
         Ground calldata ground,
         uint256 nonce,
-        Terms calldata terms,
-        OutputClaim[] calldata outputs,
+        Terms calldata,
+        OutputClaim[] calldata,
         bytes calldata signature
     ) external {
         Job storage job = _at(ground.job, Stage.Accepted);
         if (block.timestamp >= job.postBy) revert TooLate(job.postBy);
-        _checkTerms(ground, Receipt.jobId(job.buyer, nonce, terms), terms);
-        bytes32 receipt = _receipt(ground, terms.inputs, outputs);
+        (bytes32 receipt, bytes32 hash, bytes32 terms) = abi.decode(_ask(), (bytes32, bytes32, bytes32));
+        if (!(ground.job == _jobId(job.buyer, nonce, terms))) revert OtherJob();
         if (signature.length > 0 || msg.sender != job.provider) {
-            Receipt.checkSignature(job.provider, Receipt.digest(ground.job, receipt), signature);
+            Receipt.checkSignature(job.provider, Receipt.signedDigest(ground.job, receipt), signature);
         }
-        (job.stage, job.posted, job.ground) = (Stage.Posted, uint64(block.timestamp), Positions.hash(ground));
+        (job.stage, job.posted, job.ground) = (Stage.Posted, uint64(block.timestamp), hash);
         emit Posted(ground.job, receipt, ground);
-    }
-
-    function _checkTerms(Ground calldata ground, JobId id, Terms calldata terms) private pure {
-        bool own = ground.job == id && Program.root(ground.header) == terms.program
-            && ground.inputs == Receipt.inputsHash(terms.inputs);
-        if (!own) revert OtherJob();
-    }
-
-    function _receipt(Ground calldata ground, bytes32[] calldata inputs, OutputClaim[] calldata outputs)
-        private
-        pure
-        returns (bytes32)
-    {
-        bytes memory packed = Receipt.checkOutputs(ground.header, ground.traceRoot, outputs);
-        return Receipt.hash(ground.job, ground.header, ground.traceRoot, inputs, packed);
     }
 
     /// @notice Ends a job that nobody accepted, or whose receipt did not come in time.
@@ -315,20 +286,17 @@ contract AssayDispute {
     /// @param commitment keccak256 of challenger, honest trace root and salt, a word each.
     function openRoot(JobId id, Ground calldata ground, bytes32 commitment) external payable returns (GameId) {
         uint256 gas_ = gasleft();
-        (Job storage job, Position memory p) = _start(id, ground);
-        return _open(id, job, p, commitment, gas_, msg.data[:0]);
+        return _open(id, ground, commitment, gas_, msg.data[:0]);
     }
 
     /// @notice Opens a game at an operation whose wire's digest is known.
-    function openOperation(JobId id, Ground calldata ground, bytes32 commitment, Operation calldata operation)
+    function openOperation(JobId id, Ground calldata ground, bytes32 commitment, Operation calldata)
         external
         payable
         returns (GameId)
     {
         uint256 gas_ = gasleft();
-        (Job storage job, Position memory p) = _start(id, ground);
-        Game.goToOperation(p, referee, ground, operation);
-        return _open(id, job, p, commitment, gas_, msg.data[:0]);
+        return _open(id, ground, commitment, gas_, msg.data[:0]);
     }
 
     /// @notice Opens a game at a chunk that is known, with a claim.
@@ -336,72 +304,71 @@ contract AssayDispute {
         JobId id,
         Ground calldata ground,
         bytes32 commitment,
-        Operation calldata operation,
-        Chunk calldata chunk,
+        Operation calldata,
+        Chunk calldata,
         Claim calldata claim_
     ) external payable returns (GameId) {
         uint256 gas_ = gasleft();
-        (Job storage job, Position memory p) = _start(id, ground);
-        Game.goToOperation(p, referee, ground, operation);
-        Game.goToChunk(p, referee, chunk);
-        Game.claim(p, chunk.data, claim_);
-        return _open(id, job, p, commitment, gas_, claim_.states);
+        return _open(id, ground, commitment, gas_, claim_.states);
     }
 
     /// @notice The buyer asks for a chunk of an output. It locks five quarters of the gas of an answer, of which who answers is
     /// paid five quarters of its own. Without an answer within the provider's clock the receipt falls.
-    /// @param output the output's number, its leaf and the leaf's path in the program.
+    /// Arguments: job, ground, the output's operation, its number among the outputs, its leaf and path in the program, the chunk.
     function disclose(
         JobId id,
         Ground calldata ground,
-        Operation calldata operation,
-        uint256 output,
-        bytes calldata outputLeaf,
-        bytes calldata outputPath,
-        uint64 chunk
+        Operation calldata,
+        uint256,
+        bytes calldata,
+        bytes calldata,
+        uint64
     ) external payable returns (GameId) {
         uint256 gas_ = gasleft();
-        (Job storage job, Position memory p) = _start(id, ground);
-        if (msg.sender != job.buyer) revert NotYours(msg.sender);
-        Receipt.checkOutput(ground.header, operation.number, output, outputLeaf, outputPath);
-        Game.goToOperation(p, referee, ground, operation);
-        Game.goToDisclosure(p, chunk);
-        return _open(id, job, p, 0, gas_, msg.data[:0]);
+        if (msg.sender != _jobs[id].buyer) revert NotYours(msg.sender);
+        return _open(id, ground, 0, gas_, msg.data[:0]);
     }
 
-    /// A job on whose receipt games open, and their first position.
-    function _start(JobId id, Ground calldata ground) private view returns (Job storage job, Position memory p) {
-        job = _at(id, Stage.Posted);
-        uint256 end = uint256(job.posted) + job.window;
-        if (block.timestamp >= end) revert TooLate(end);
-        p = Game.start(ground);
-        if (p.ground != job.ground) revert Game.OtherGround();
-        p.deadline = _later(job.providerClock);
-        p.reserve = job.challengerClock;
-    }
-
+    /// The first position is what the rules answer to the same call.
     function _open(
         JobId id,
-        Job storage job,
-        Position memory p,
+        Ground calldata ground,
         bytes32 commitment,
         uint256 gas_,
         bytes calldata shown
     ) private returns (GameId game) {
+        Job storage job = _at(id, Stage.Posted);
+        uint256 end = uint256(job.posted) + job.window;
+        if (block.timestamp >= end) revert TooLate(end);
+        if (Positions.hash(ground) != job.ground) revert OtherJob();
+        Position memory p = abi.decode(_ask(), (Position));
+        (p.deadline, p.reserve) = (_later(job.providerClock), job.challengerClock);
+        game = _record(id, job, p, commitment);
+        emit Moved(game, p, shown);
+        Record storage record = _records[game];
+        record.gas = _price(job, Meter.used(gas_) + RECORD_GAS);
+        _deposit(job.token, record.bond);
+    }
+
+    function _record(JobId id, Job storage job, Position memory p, bytes32 commitment) private returns (GameId game) {
         uint32 number = job.games++;
         ++job.open;
         game = gameId(id, number);
         Record storage record = _records[game];
-        record.challenger = msg.sender;
+        (record.challenger, record.job, record.commitment) = (msg.sender, id, commitment);
         record.bond = p.phase == Phase.Disclose ? _disclosureBond(job) : job.challengerBond;
-        record.job = id;
         record.position = Positions.hash(p);
-        record.commitment = commitment;
         (record.opened, record.number, record.status) = (uint64(block.timestamp), number, Status.Open);
         emit Opened(id, game, msg.sender, number, commitment);
-        emit Moved(game, p, shown);
-        record.gas = _price(job, Meter.used(gas_) + RECORD_GAS);
-        _deposit(job.token, record.bond);
+    }
+
+    /// What the rules answer to this call.
+    function _ask() private view returns (bytes memory) {
+        (bool success, bytes memory result) = address(rules).staticcall(msg.data);
+        if (success) return result;
+        assembly ("memory-safe") {
+            revert(add(result, 32), mload(result))
+        }
     }
 
     function _disclosureBond(Job storage job) private view returns (uint96) {
@@ -414,18 +381,16 @@ contract AssayDispute {
     /// @notice For the provider: the values of the nodes up to four levels below.
     function reveal(GameId game, Position calldata position, bytes calldata values) external {
         uint256 gas_ = gasleft();
-        (Record storage record, Job storage job, Position memory p) = _begin(game, position);
-        Game.reveal(p, referee, values);
-        _moved(game, record, p, values);
+        (Record storage record, Job storage job) = _begin(game, position);
+        _move(game, record, position, values);
         _meterProvider(game, record, job, gas_);
     }
 
     /// @notice The challenger picks one of the nodes that were revealed.
-    function pick(GameId game, Position calldata position, bytes calldata values, uint256 place) external {
+    function pick(GameId game, Position calldata position, bytes calldata, uint256) external {
         uint256 gas_ = gasleft();
-        (Record storage record, Job storage job, Position memory p) = _begin(game, position);
-        Game.pick(p, values, place);
-        _moved(game, record, p, msg.data[:0]);
+        (Record storage record, Job storage job) = _begin(game, position);
+        _move(game, record, position, msg.data[:0]);
         _meterChallenger(record, job, gas_);
     }
 
@@ -433,72 +398,67 @@ contract AssayDispute {
     function revealLeaf(
         GameId game,
         Position calldata position,
-        Ground calldata ground,
-        bytes32 digest,
-        bytes calldata descriptor,
-        bytes calldata path
+        Ground calldata,
+        bytes32,
+        bytes calldata,
+        bytes calldata
     ) external {
         uint256 gas_ = gasleft();
-        (Record storage record, Job storage job, Position memory p) = _begin(game, position);
-        Game.revealLeaf(p, referee, ground, digest, descriptor, path);
-        _moved(game, record, p, msg.data[:0]);
+        (Record storage record, Job storage job) = _begin(game, position);
+        _move(game, record, position, msg.data[:0]);
         _meterProvider(game, record, job, gas_);
     }
 
     /// @notice For the provider: the bytes of a chunk.
     function revealChunk(GameId game, Position calldata position, bytes calldata chunk) external {
         uint256 gas_ = gasleft();
-        (Record storage record, Job storage job, Position memory p) = _begin(game, position);
-        Game.revealChunk(p, referee, chunk);
-        _moved(game, record, p, chunk);
+        (Record storage record, Job storage job) = _begin(game, position);
+        _move(game, record, position, chunk);
         _meterProvider(game, record, job, gas_);
     }
 
     /// @notice The challenger claims another value of an element of the chunk.
-    function claim(GameId game, Position calldata position, bytes calldata chunk, Claim calldata claim_) external {
+    function claim(GameId game, Position calldata position, bytes calldata, Claim calldata claim_) external {
         uint256 gas_ = gasleft();
-        (Record storage record, Job storage job, Position memory p) = _begin(game, position);
-        Game.claimRevealed(p, chunk, claim_);
-        _moved(game, record, p, claim_.states);
+        (Record storage record, Job storage job) = _begin(game, position);
+        _move(game, record, position, claim_.states);
         _meterChallenger(record, job, gas_);
     }
 
     /// @notice The provider, or its agent, has the challenger claim the states within a step.
-    function split(GameId game, Position calldata position, bytes calldata states, uint256 step) external {
+    function split(GameId game, Position calldata position, bytes calldata, uint256) external {
         uint256 gas_ = gasleft();
-        (Record storage record, Job storage job, Position memory p) = _begin(game, position);
+        (Record storage record, Job storage job) = _begin(game, position);
         // A stranger would split a true step, and strand the provider in it.
         if (msg.sender != job.provider && msg.sender != job.agent) revert NotYours(msg.sender);
-        Game.split(p, states, step);
-        _moved(game, record, p, msg.data[:0]);
+        _move(game, record, position, msg.data[:0]);
         _meterProvider(game, record, job, gas_);
     }
 
     /// @notice The challenger claims the states within a step.
     function refine(GameId game, Position calldata position, bytes calldata states) external {
         uint256 gas_ = gasleft();
-        (Record storage record, Job storage job, Position memory p) = _begin(game, position);
-        Game.refine(p, states);
-        _moved(game, record, p, states);
+        (Record storage record, Job storage job) = _begin(game, position);
+        _move(game, record, position, states);
         _meterChallenger(record, job, gas_);
     }
 
     /// @notice For the provider: a step that is not as claimed. It wins the game.
-    function rebut(GameId game, Position calldata position, Ground calldata ground, Rebuttal calldata rebuttal)
+    function rebut(GameId game, Position calldata position, Ground calldata, Rebuttal calldata)
         external
     {
         uint256 gas_ = gasleft();
-        (Record storage record, Job storage job, Position memory p) = _begin(game, position);
-        Game.rebut(p, referee, ground, rebuttal);
+        (Record storage record, Job storage job) = _begin(game, position);
+        _ask();
         _meterProvider(game, record, job, gas_);
         _held(game, record, job);
     }
 
     /// @notice For the provider: the chunk that the buyer asked for.
-    function answer(GameId game, Position calldata position, bytes calldata chunk, bytes calldata siblings) external {
+    function answer(GameId game, Position calldata position, bytes calldata chunk, bytes calldata) external {
         uint256 gas_ = gasleft();
-        (Record storage record, Job storage job, Position memory p) = _begin(game, position);
-        Game.answer(p, referee, chunk, siblings);
+        (Record storage record, Job storage job) = _begin(game, position);
+        _ask();
         emit Disclosed(game, chunk);
         uint256 paid = uint256(_price(job, Meter.used(gas_))) * 5 / 4;
         if (paid > record.bond) paid = record.bond;
@@ -510,46 +470,44 @@ contract AssayDispute {
     /// @notice The clock of the side to move has run out: it loses.
     function timeout(GameId game, Position calldata position) external {
         uint256 gas_ = gasleft();
-        (Record storage record, Job storage job, Position memory p) = _standing(game, position);
-        if (block.timestamp < p.deadline) revert TooEarly(p.deadline);
-        if (Positions.isChallengers(p.phase)) {
+        (Record storage record, Job storage job) = _standing(game, position);
+        if (block.timestamp < position.deadline) revert TooEarly(position.deadline);
+        if (Positions.isChallengers(position.phase)) {
             _meterProvider(game, record, job, gas_);
             _held(game, record, job);
         } else {
             if (msg.sender == record.challenger) _meterChallenger(record, job, gas_);
-            _lost(game, record, job, p);
+            _lost(game, record, job, position.phase);
         }
     }
 
-    /// A game and its position.
+    /// A game that stands at a position.
     function _standing(GameId game, Position calldata position)
         private
         view
-        returns (Record storage record, Job storage job, Position memory p)
+        returns (Record storage record, Job storage job)
     {
         record = _records[game];
         if (record.status != Status.Open) revert NoGame(record.status);
         job = _at(record.job, Stage.Posted);
-        p = position;
-        if (Positions.hash(p) != record.position) revert OtherPosition();
+        if (Positions.hashOf(position) != record.position) revert OtherPosition();
     }
 
     /// A game in which the sender may move.
     function _begin(GameId game, Position calldata position)
         private
         view
-        returns (Record storage record, Job storage job, Position memory p)
+        returns (Record storage record, Job storage job)
     {
-        (record, job, p) = _standing(game, position);
-        if (block.timestamp >= p.deadline) revert TooLate(p.deadline);
-        if (Positions.isChallengers(p.phase) && msg.sender != record.challenger) revert NotYours(msg.sender);
+        (record, job) = _standing(game, position);
+        if (block.timestamp >= position.deadline) revert TooLate(position.deadline);
+        if (Positions.isChallengers(position.phase) && msg.sender != record.challenger) revert NotYours(msg.sender);
     }
 
-    /// The other side's clock runs.
-    function _moved(GameId game, Record storage record, Position memory p, bytes calldata shown) private {
-        unchecked {
-            (p.deadline, p.reserve) = (_later(p.reserve), p.deadline - uint64(block.timestamp));
-        }
+    /// To the position that the rules answer to the same call; the other side's clock runs.
+    function _move(GameId game, Record storage record, Position calldata position, bytes calldata shown) private {
+        Position memory p = abi.decode(_ask(), (Position));
+        (p.deadline, p.reserve) = (_later(position.reserve), position.deadline - uint64(block.timestamp));
         record.position = Positions.hash(p);
         emit Moved(game, p, shown);
     }
@@ -626,7 +584,7 @@ contract AssayDispute {
     }
 
     /// A challenger has won a game: the receipt falls.
-    function _lost(GameId game, Record storage record, Job storage job, Position memory p) private {
+    function _lost(GameId game, Record storage record, Job storage job, Phase phase) private {
         _end(game, record, job, Status.Lost);
         job.stage = Stage.Fallen;
         address token = job.token;
@@ -640,7 +598,7 @@ contract AssayDispute {
         _credit(token, job.buyer, job.price);
         job.pool = uint96(left);
         (job.prize, job.holder, job.until) = (uint96(prize), record.number, _later(job.challengerClock));
-        if (p.phase == Phase.Answer || p.phase == Phase.AnswerInner) job.claim = record.position;
+        if (phase == Phase.Answer || phase == Phase.AnswerInner) job.claim = record.position;
         _burnPool(job);
         emit Ended(record.job, Stage.Fallen);
         emit PrizeHeld(record.job, game, prize, job.until);
@@ -667,28 +625,17 @@ contract AssayDispute {
 
     /// @notice The challenger of a game shows that it knew the winning claim before it was claimed. The earliest game has the
     /// prize.
-    function contest(GameId game, Position calldata position, Ground calldata ground, Shown calldata shown) external {
+    function contest(GameId game, Position calldata position, Ground calldata, Shown calldata shown) external {
         Record storage record = _records[game];
         Job storage job = _at(record.job, Stage.Fallen);
         if (block.timestamp >= job.until) revert TooLate(job.until);
-        Position memory p = position;
         bytes32 commitment = keccak256(abi.encode(record.challenger, shown.traceRoot, shown.salt));
-        bool takes = Positions.hash(p) == job.claim && record.opened < p.claimed && job.prize > 0
-            && (!job.shown || record.number < job.holder) && commitment == record.commitment
-            && Positions.hash(ground) == job.ground && _holds(p, ground, shown);
+        bool takes = Positions.hashOf(position) == job.claim && record.opened < position.claimed && job.prize > 0
+            && (!job.shown || record.number < job.holder) && commitment == record.commitment;
         if (!takes) revert NoPrize();
+        _ask();
         (job.holder, job.shown) = (record.number, true);
         emit PrizeHeld(record.job, game, job.prize, job.until);
-    }
-
-    /// True where the trace that is shown has the claimed value at the claimed element.
-    function _holds(Position memory p, Ground calldata ground, Shown calldata shown) private view returns (bool) {
-        bytes32 leaf = Receipt.traceLeaf(p.operation, shown.digest);
-        uint256 operations = Program.operations(ground.header);
-        if (!Program.isLeaf(shown.traceRoot, leaf, p.operation, operations, shown.leafPath)) return false;
-        uint256 offset = uint256(p.element) * p.width;
-        bytes32 root = referee.rootFromChunk(shown.chunk, uint64(offset / 1024), p.length, shown.siblings);
-        return root == shown.digest && Game.elementOf(shown.chunk, offset, p.width) == p.value;
     }
 
     /// @notice Pays the prize, once its time is over or nobody can contest it.
@@ -779,7 +726,11 @@ contract AssayDispute {
 
     /// @notice The id that a buyer's job has.
     function jobId(address buyer, uint256 nonce, Terms calldata terms) external view returns (JobId) {
-        return Receipt.jobId(buyer, nonce, terms);
+        return _jobId(buyer, nonce, Receipt.termsHash(terms));
+    }
+
+    function _jobId(address buyer, uint256 nonce, bytes32 terms) private view returns (JobId) {
+        return JobId.wrap(keccak256(abi.encode(block.chainid, address(this), buyer, nonce, terms)));
     }
 
     /// @notice A job.

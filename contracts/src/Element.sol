@@ -391,7 +391,7 @@ library Element {
         Formulas formulas,
         uint256 element,
         uint256 state
-    ) internal view returns (uint64) {
+    ) internal pure returns (uint64) {
         unchecked {
             Run memory run;
             run.point = _point(x, element);

@@ -101,6 +101,15 @@ library Positions {
         }
     }
 
+    /// @notice The same of a position in calldata.
+    function hashOf(Position calldata position) internal pure returns (bytes32 value) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, position, BYTES)
+            value := keccak256(free, BYTES)
+        }
+    }
+
     /// @notice What a position holds of its ground.
     function hash(Ground calldata ground) internal pure returns (bytes32) {
         return keccak256(abi.encode(ground.job, Program.root(ground.header), ground.traceRoot, ground.inputs));

@@ -119,11 +119,6 @@ library Receipt {
         return keccak256(bytes.concat(first, second));
     }
 
-    /// @notice The job id.
-    function jobId(address buyer, uint256 nonce, Terms calldata terms) internal view returns (JobId) {
-        return JobId.wrap(keccak256(abi.encode(block.chainid, address(this), buyer, nonce, termsHash(terms))));
-    }
-
     /// @notice The leaf of an operation's wire in a trace.
     function traceLeaf(uint256 operation, bytes32 digest) internal pure returns (bytes32) {
         return keccak256(abi.encodePacked(bytes1(0x00), uint32(operation), bytes1(0x01), digest));
@@ -223,7 +218,7 @@ library Receipt {
     }
 
     /// @notice What is signed for a receipt.
-    function digest(JobId job, bytes32 receipt) internal view returns (bytes32) {
+    function signedDigest(JobId job, bytes32 receipt) internal view returns (bytes32) {
         bytes32 structure = keccak256(abi.encode(RECEIPT_TYPE, job, receipt));
         return keccak256(abi.encodePacked(bytes2(0x1901), domainSeparator(), structure));
     }
