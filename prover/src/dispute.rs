@@ -12,6 +12,7 @@
 //! Specification: `papers/dispute.md`, section 3.
 
 mod challenger;
+pub mod price;
 mod provider;
 mod record;
 

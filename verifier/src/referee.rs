@@ -21,7 +21,6 @@ use assay_circuits::element::{Elements, State};
 use assay_circuits::encoding::{DecodeError, Reader, Writer};
 use assay_circuits::program::{MAX_FACTORS, Precision, Source};
 use assay_circuits::root::{Digest32, HEADER_BYTES, keccak, path_root};
-use assay_circuits::shape::MAX_AXES;
 use thiserror::Error;
 
 /// The longest descriptor that is judged.
@@ -189,7 +188,6 @@ pub fn judgeable(bytes: &[u8]) -> Result<Descriptor, RefereeError> {
         (operation.sums.len() > most_sums, "it has too many sums"),
         (operation.sums.iter().any(|sum| sum.terms.len() > MAX_TERMS), "a sum has too many terms"),
         (terms().any(|term| term.factors.len() > MAX_FACTORS), "a term has too many factors"),
-        (operation.loop_sizes().len() > 2 * MAX_AXES, "it has too many axes"),
         (descriptor.strides.iter().flatten().any(|&stride| stride > MAX_STRIDE), "a stride is too long"),
         (descriptor.precision == Precision::F32 && !real_widths, "an f32 element has four bytes"),
     ];

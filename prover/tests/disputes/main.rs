@@ -3,6 +3,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod clocks;
+mod lies;
+mod long;
+mod money;
+mod openings;
 mod play;
+mod price;
 mod random;
 mod world;

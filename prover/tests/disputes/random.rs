@@ -134,8 +134,8 @@ const INTEGER: [Class; 3] = [Class::Map, Class::Fold, Class::Rank];
 #[test]
 fn an_honest_provider_survives_every_challenger_on_integers() {
     let (mut dice, mut tally) = (Dice(11), Tally::new());
-    (0..220).for_each(|seed| survives(&Job::integers(seed), 14, &mut dice, &mut tally));
-    assert!(tally["all"] >= 3000, "{tally:?}");
+    (0..600).for_each(|seed| survives(&Job::integers(seed), 14, &mut dice, &mut tally));
+    assert!(tally["all"] >= 8000, "{tally:?}");
     classes(&tally, Precision::Int8, &INTEGER);
 }
 
@@ -143,8 +143,8 @@ fn an_honest_provider_survives_every_challenger_on_integers() {
 #[test]
 fn an_honest_provider_survives_every_challenger_on_reals() {
     let (mut dice, mut tally) = (Dice(12), Tally::new());
-    (0..220).for_each(|seed| survives(&Job::reals(seed), 14, &mut dice, &mut tally));
-    assert!(tally["all"] >= 3000, "{tally:?}");
+    (0..600).for_each(|seed| survives(&Job::reals(seed), 14, &mut dice, &mut tally));
+    assert!(tally["all"] >= 8000, "{tally:?}");
     classes(&tally, Precision::F32, &REAL);
 }
 
@@ -152,8 +152,8 @@ fn an_honest_provider_survives_every_challenger_on_reals() {
 #[test]
 fn an_honest_challenger_beats_every_wrong_receipt_on_integers() {
     let (mut dice, mut tally) = (Dice(13), Tally::new());
-    (0..220).for_each(|seed| convicts(&Job::integers(seed), 14, &mut dice, &mut tally));
-    assert!(tally["all"] >= 2000, "{tally:?}");
+    (0..600).for_each(|seed| convicts(&Job::integers(seed), 14, &mut dice, &mut tally));
+    assert!(tally["all"] >= 7000, "{tally:?}");
     classes(&tally, Precision::Int8, &INTEGER);
 }
 
@@ -161,8 +161,8 @@ fn an_honest_challenger_beats_every_wrong_receipt_on_integers() {
 #[test]
 fn an_honest_challenger_beats_every_wrong_receipt_on_reals() {
     let (mut dice, mut tally) = (Dice(14), Tally::new());
-    (0..220).for_each(|seed| convicts(&Job::reals(seed), 14, &mut dice, &mut tally));
-    assert!(tally["all"] >= 2000, "{tally:?}");
+    (0..600).for_each(|seed| convicts(&Job::reals(seed), 14, &mut dice, &mut tally));
+    assert!(tally["all"] >= 7000, "{tally:?}");
     classes(&tally, Precision::F32, &REAL);
 }
 
