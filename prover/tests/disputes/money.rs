@@ -42,6 +42,10 @@ fn every_wei_is_held_owed_withdrawn_or_burned_whatever_is_done() {
         let mut escrow = escrow::Job::offer(terms).unwrap();
         let mut tables = Vec::new();
         let mut now = 0;
+        if !dice.one_in(3) {
+            escrow.accept(PROVIDER, 0).unwrap();
+            escrow.post(PROVIDER, &ground, 0).unwrap();
+        }
         for _ in 0..120 {
             let sender = dice.of(&[BUYER, PROVIDER, STRANGER, AGENT, challenger(0), challenger(1)]);
             let gas = Gas { used: dice.from(0..=9_000_000) as u64, price: dice.of(&[0, 3, 5, 1 << 100]) };

@@ -1,11 +1,12 @@
 //! What a move carries: nothing of it can be changed, cut, repeated or added.
 
-use super::common::programs::Dice;
+use super::common::programs::{Dice, Numbers, Recipe};
+use super::common::reals::RealRecipe;
 use super::play::{CLOCKS, Slanderer};
 use super::world::{Job, Run};
 use assay_prover::dispute::{Provider, Record};
 use assay_verifier::dispute::{self, Illegal, Move, Next, Open, Phase, Position, Sender, Side};
-use assay_verifier::referee::{Ground, RefereeError};
+use assay_verifier::referee::{Ground, RefereeError, judgeable};
 use proptest::prelude::*;
 
 /// The positions of games that slanderers opened, each with the honest provider's move, the last of which wins.
@@ -261,7 +262,43 @@ proptest! {
             prop_assert_eq!(how.encode(&ground, &commitment), bytes.clone());
         }
         let _ = Position::decode(&bytes);
-        let _ = assay_verifier::referee::judgeable(&bytes);
+        let _ = judgeable(&bytes);
+    }
+
+    // 8
+    #[test]
+    fn hostile_descriptors_are_judged_in_short_steps_without_a_panic(seed in any::<u64>()) {
+        let mut dice = Dice(seed);
+        let program = match dice.one_in(2) {
+            true => Recipe { seed, operations: 2, numbers: Numbers::Extreme }.program().0,
+            false => RealRecipe { seed, operations: 2 }.program().0,
+        };
+        for number in 0..program.operations.len() {
+            let mut bytes = program.descriptor(number).unwrap().encode();
+            for _ in 0..dice.from(1..=4) {
+                let at = dice.from(0..=bytes.len() as i64 - 1) as usize;
+                bytes[at] = match dice.from(0..=6) {
+                    0..=5 => dice.of(&[0, 1, 2, 0x7f, 0x80, 0xff]),
+                    _ => dice.from(0..=255) as u8,
+                };
+            }
+            let Ok(descriptor) = judgeable(&bytes) else { continue };
+            let place = dice.from(0..=descriptor.operation.shape.cells() as i64 - 1) as u64;
+            let output = descriptor.point(place);
+            let state = [(); 4].map(|()| dice.from(i64::MIN..=i64::MAX) as u64);
+            let values: Vec<i64> = (0..7).map(|_| dice.from(i64::MIN..=i64::MAX)).collect();
+            let mut read = |source, place: u64| -> Result<i64, ()> {
+                assert!(place < descriptor.operand(source).unwrap().shape.cells() as u64);
+                Ok(values[place as usize % 7])
+            };
+            let windows = descriptor.windows();
+            for window in [0, 1, windows / 2, windows.saturating_sub(1), windows, u64::MAX] {
+                let Some(run) = descriptor.window(window) else { continue };
+                assert!(run.cells <= 512);
+                descriptor.advance(&output, run, state, &mut read).unwrap();
+            }
+            descriptor.finish(&output, state, &mut read).unwrap();
+        }
     }
 
     // 8
