@@ -221,18 +221,15 @@ fn games_of_one_account_stop_no_other_game() {
 fn a_stranger_cannot_split_and_the_agent_can() {
     let job = super::long::strided();
     let provider = Provider::new(Record::new(&job.program, &job.honest).unwrap(), [5; 32]);
-    let mut position = assay_verifier::dispute::open(&provider.ground, &Open::Root, CLOCKS, 0).unwrap();
+    let mut position = dispute::open(&provider.ground, &Open::Root, CLOCKS, 0).unwrap();
     position = Position { phase: Phase::Answer, from: 0, to: 300, words: 1, ..position };
     let states = vec![0; 150 * 8];
     position.node = assay_verifier::keccak::keccak256(&[&states]);
     let split = Move::Split { states, step: 3 };
     for sender in [Sender::Stranger, Sender::Challenger] {
-        assert_eq!(assay_verifier::dispute::play(&position, sender, &split, 1), Err(Illegal::Sender));
+        assert_eq!(dispute::play(&position, sender, &split, 1), Err(Illegal::Sender));
     }
-    let Ok(Next::Position(next)) = assay_verifier::dispute::play(&position, Sender::Provider, &split, 1)
-    else {
-        panic!()
-    };
+    let Ok(Next::Position(next)) = dispute::play(&position, Sender::Provider, &split, 1) else { panic!() };
     assert_eq!((next.phase, next.from, next.to), (Phase::Refine, 6, 8));
 }
 
