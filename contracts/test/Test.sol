@@ -15,6 +15,7 @@ interface Cheats {
 Cheats constant cheats = Cheats(address(uint160(uint256(keccak256("hevm cheat code")))));
 
 error Unequal(string what, uint256 got, uint256 wanted);
+error UnequalAt(string what, uint256[3] operands, uint256 got, uint256 wanted);
 error UnexpectedlyEqual(string what, bytes32 value);
 
 function assertEqual(uint256 got, uint256 wanted, string memory what) pure {
@@ -25,6 +26,43 @@ function assertEqual(bytes32 got, bytes32 wanted, string memory what) pure {
     if (got != wanted) revert Unequal(what, uint256(got), uint256(wanted));
 }
 
+function assertEqual(uint256 got, uint256 wanted, string memory what, uint256[3] memory operands) pure {
+    if (got != wanted) revert UnequalAt(what, operands, got, wanted);
+}
+
 function assertUnequal(bytes32 got, bytes32 other, string memory what) pure {
     if (got == other) revert UnexpectedlyEqual(what, got);
+}
+
+/// Packed 32-bit words of a file of vectors, one after the other.
+library Words {
+    struct Reader {
+        bytes data;
+        uint256 place;
+    }
+
+    function read(bytes memory data) internal pure returns (Reader memory) {
+        require(data.length > 0 && data.length % 4 == 0, "no vectors");
+        return Reader(data, 0);
+    }
+
+    function more(Reader memory reader) internal pure returns (bool) {
+        return reader.place < reader.data.length;
+    }
+
+    function next(Reader memory reader) internal pure returns (uint256 word) {
+        require(more(reader), "vectors cut short");
+        bytes memory data = reader.data;
+        uint256 place = reader.place;
+        assembly {
+            word := shr(224, mload(add(add(data, 32), place)))
+        }
+        reader.place = place + 4;
+    }
+
+    /// A signed integer of two words, the higher one first.
+    function nextInteger(Reader memory reader) internal pure returns (int256) {
+        uint256 high = next(reader);
+        return int64(uint64(high << 32 | next(reader)));
+    }
 }
