@@ -22,8 +22,8 @@ library Binary32 {
     uint256 private constant GREATEST = 0x7f7fffff;
     uint256 private constant FRACTION = 0x007fffff;
     uint256 private constant HIDDEN = 0x00800000;
-    /// 2^23: from here on every number is an integer.
-    uint256 private constant TWO_23 = 0x4b000000;
+    /// 1/2.
+    uint256 private constant HALF = 0x3f000000;
     /// Significands farther apart than this are moved together: the lower one only decides on which side of the higher
     /// one the sum lies. The higher one has an ulp of the result at most 2^25 times smaller than its own unit, the lower
     /// one is below 2^-28 of that unit; and 48 + 76 bits are what `round` takes.
@@ -46,8 +46,14 @@ library Binary32 {
         unchecked {
             uint256 i = (a >> 23) & 0xff;
             uint256 j = (b >> 23) & 0xff;
+            // An exponent field of 0 or 255.
             if (((i + 1) & 0xfe) * ((j + 1) & 0xfe) == 0) return _addEdge(a, b);
-            return _sum(_signed(a, a & FRACTION | HIDDEN), i + 150, _signed(b, b & FRACTION | HIDDEN), j + 150);
+            return _sum(
+                (1 - (a >> 30 & 2)) * (a & FRACTION | HIDDEN) << 24,
+                i + 126,
+                (1 - (b >> 30 & 2)) * (b & FRACTION | HIDDEN) << 24,
+                j + 126
+            );
         }
     }
 
@@ -73,32 +79,24 @@ library Binary32 {
             uint256 i = (a >> 23) & 0xff;
             uint256 j = (b >> 23) & 0xff;
             uint256 k = (c >> 23) & 0xff;
-            // An exponent field of 0 or 255.
             if (((i + 1) & 0xfe) * ((j + 1) & 0xfe) * ((k + 1) & 0xfe) == 0) return _fmaEdge(a, b, c);
-            uint256 product = (a & FRACTION | HIDDEN) * (b & FRACTION | HIDDEN);
-            return _sum(_signed(a ^ b, product), i + j, _signed(c, c & FRACTION | HIDDEN), k + 150);
+            return _sum(
+                (1 - ((a ^ b) >> 30 & 2)) * (a & FRACTION | HIDDEN) * (b & FRACTION | HIDDEN),
+                i + j,
+                (1 - (c >> 30 & 2)) * (c & FRACTION | HIDDEN) << 24,
+                k + 126
+            );
         }
     }
 
     /// @notice a / b; a nonzero number over zero is an infinity.
     function div(uint256 a, uint256 b) internal pure returns (uint256) {
         unchecked {
-            uint256 sign = (a ^ b) & SIGN;
-            uint256 x = a & MAGNITUDE;
-            uint256 y = b & MAGNITUDE;
-            if (x > INFINITY || y > INFINITY || (x == y && (x == 0 || x == INFINITY))) return NAN;
-            if (x == INFINITY || y == 0) return sign | INFINITY;
-            if (x == 0 || y == INFINITY) return sign;
-            uint256 i;
-            uint256 j;
-            (x, i) = _unpack(a);
-            (y, j) = _unpack(b);
-            // At least 2^64 / 2^24, and one bit more for what follows.
-            assembly {
-                x := shl(64, x)
-                x := or(shl(1, div(x, y)), iszero(iszero(mod(x, y))))
-            }
-            return round(sign, 300 - 65 + i - j, x);
+            uint256 i = (a >> 23) & 0xff;
+            uint256 j = (b >> 23) & 0xff;
+            if (((i + 1) & 0xfe) * ((j + 1) & 0xfe) == 0) return _divEdge(a, b);
+            uint256 quotient = _quotient(a & FRACTION | HIDDEN, b & FRACTION | HIDDEN);
+            return _roundAt((a ^ b) & SIGN, 300 - 65 + i - j, quotient, 64 + (quotient >> 65));
         }
     }
 
@@ -128,7 +126,7 @@ library Binary32 {
                 root := or(shl(1, root), lt(mul(root, root), x))
             }
             // (i - 150 - 28 + odd) / 2 - 1, plus 300.
-            return round(0, (i + odd + 420) >> 1, root);
+            return _roundAt(0, (i + odd + 420) >> 1, root, 26);
         }
     }
 
@@ -183,7 +181,7 @@ library Binary32 {
     /// @notice The greatest integer not above a; -0 of -0.
     function floor(uint256 a) internal pure returns (uint256) {
         uint256 towardsZero = trunc(a);
-        return a & SIGN != 0 && less(a, towardsZero) ? sub(towardsZero, ONE) : towardsZero;
+        return a & SIGN != 0 && a != towardsZero ? sub(towardsZero, ONE) : towardsZero;
     }
 
     /// @notice The least integer not below a, with the sign of a.
@@ -193,10 +191,15 @@ library Binary32 {
 
     /// @notice The nearest integer, the even one of two, with the sign of a.
     function roundEven(uint256 a) internal pure returns (uint256) {
-        uint256 magnitude = a & MAGNITUDE;
-        if (magnitude >= TWO_23) return canonical(a);
-        // Between 2^23 and 2^24 the unit is 1.
-        return a & SIGN | sub(add(magnitude, TWO_23), TWO_23);
+        unchecked {
+            uint256 i = (a >> 23) & 0xff;
+            if (i >= 150) return canonical(a);
+            if (i < 127) return a & MAGNITUDE > HALF ? a & SIGN | ONE : a & SIGN;
+            // The integer ends in the bit of weight `unit`; below 2 that is the exponent's last bit, 1 like the hidden one.
+            uint256 unit = 1 << (150 - i);
+            uint256 odd = (a & unit) >> (150 - i);
+            return (a + (unit >> 1) - 1 + odd) & ~(unit - 1);
+        }
     }
 
     /// @notice The nearest number to an integer from -2^127 up to 2^127.
@@ -265,9 +268,10 @@ library Binary32 {
         }
     }
 
-    /// The number nearest to p 2^(i - 300) + c 2^(k - 300) of two integers that are not zero.
+    /// The number nearest to p 2^(i - 300) + c 2^(k - 300) of two integers that are not zero, of magnitudes below 2^48. Where
+    /// both are 2^46 or more, which they are for normal numbers, it is cheaper.
     function _sum(uint256 p, uint256 i, uint256 c, uint256 k) private pure returns (uint256) {
-        uint256 sign;
+        uint256 length;
         assembly {
             if lt(i, k) {
                 let other := p
@@ -277,25 +281,38 @@ library Binary32 {
                 i := k
                 k := other
             }
-            let gap := sub(i, k)
-            if gt(gap, GAP) {
-                gap := GAP
+            length := sub(i, k)
+            if gt(length, GAP) {
+                length := GAP
                 k := sub(i, GAP)
                 c := or(sar(255, c), 1)
             }
-            p := add(shl(gap, p), c)
-            sign := sar(255, p)
-            p := sub(xor(p, sign), sign)
-            sign := and(sign, SIGN)
+            p := add(shl(length, p), c)
+            // Sign and magnitude.
+            c := sar(255, p)
+            p := sub(xor(p, c), c)
+            c := and(c, SIGN)
+            // Without cancellation at most 3 bits from where the higher one ends.
+            length := add(length, 45)
+            let top := shr(length, p)
+            length := mul(add(length, byte(top, LENGTHS)), iszero(iszero(top)))
         }
-        return round(sign, k, p);
+        if (length == 0) return round(c, k, p);
+        return _roundAt(c, k, p, length);
     }
 
     /// The integer with the sign of a number.
-    function _signed(uint256 a, uint256 magnitude) private pure returns (uint256 value) {
+    function _signed(uint256 a, uint256 magnitude) private pure returns (uint256) {
+        unchecked {
+            return (1 - (a >> 30 & 2)) * magnitude;
+        }
+    }
+
+    /// 2^65 x / y, with the last bit set if anything follows.
+    function _quotient(uint256 x, uint256 y) private pure returns (uint256 quotient) {
         assembly {
-            let minus := sub(0, shr(31, a))
-            value := sub(xor(magnitude, minus), minus)
+            x := shl(64, x)
+            quotient := or(shl(1, div(x, y)), iszero(iszero(mod(x, y))))
         }
     }
 
@@ -343,6 +360,24 @@ library Binary32 {
             (p, i) = _unpack(a);
             (q, j) = _unpack(b);
             return round((a ^ b) & SIGN, i + j, p * q);
+        }
+    }
+
+    /// Quotients of zeros, subnormal numbers, infinities, NaNs.
+    function _divEdge(uint256 a, uint256 b) private pure returns (uint256) {
+        unchecked {
+            uint256 sign = (a ^ b) & SIGN;
+            uint256 p = a & MAGNITUDE;
+            uint256 q = b & MAGNITUDE;
+            if (p > INFINITY || q > INFINITY || (p == q && (p == 0 || p == INFINITY))) return NAN;
+            if (p == INFINITY || q == 0) return sign | INFINITY;
+            if (p == 0 || q == INFINITY) return sign;
+            uint256 i;
+            uint256 j;
+            (p, i) = _unpack(a);
+            (q, j) = _unpack(b);
+            // At least 2^65 / 2^24.
+            return round(sign, 300 - 65 + i - j, _quotient(p, q));
         }
     }
 

@@ -35,13 +35,14 @@ function nearest(minus, n, d) {
   return Number(bits > 0x7f800000n ? 0x7f800000n : bits) + (minus ? SIGN : 0);
 }
 
-const signed = (value, d) => nearest(value < 0n, value < 0n ? -value : value, d);
+/// The number nearest to n / d, in units of 2^-149.
+export const inUnits = (n, d) => nearest(n < 0n, n < 0n ? -n : n, d);
 
 export function add(a, b) {
   if (isNan(a) || isNan(b) || (isInfinite(a) && b === flip(a))) return NAN;
   if (isInfinite(a) || isInfinite(b)) return isInfinite(a) ? a : b;
   const sum = units(a) + units(b);
-  return sum === 0n ? (a & b & SIGN) >>> 0 : signed(sum, 1n);
+  return sum === 0n ? (a & b & SIGN) >>> 0 : inUnits(sum, 1n);
 }
 
 export const sub = (a, b) => add(a, flip(b));
@@ -61,7 +62,7 @@ export function fma(a, b, c) {
   const product = units(a) * units(b);
   const sum = product + (units(c) << 149n);
   if (sum === 0n) return product === 0n ? ((a ^ b) & c & SIGN) >>> 0 : 0;
-  return signed(sum, 1n << 149n);
+  return inUnits(sum, 1n << 149n);
 }
 
 export function div(a, b) {
@@ -100,4 +101,4 @@ export function toInt(a) {
   return value < least ? least : value > most ? most : value;
 }
 
-export const fromInt = (value) => signed(value << 149n, 1n);
+export const fromInt = (value) => inUnits(value << 149n, 1n);
