@@ -4,12 +4,11 @@ pragma solidity 0.8.37;
 /// The cheatcodes of forge that these tests use.
 interface Cheats {
     function readFile(string calldata path) external view returns (string memory);
-    function readFileBinary(string calldata path) external view returns (bytes memory);
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
     function parseJsonBytes32Array(string calldata json, string calldata key) external pure returns (bytes32[] memory);
     function parseJsonUintArray(string calldata json, string calldata key) external pure returns (uint256[] memory);
     function expectRevert(bytes calldata data) external;
-    function toString(uint256 value) external pure returns (string memory);
+    function snapshotValue(string calldata group, string calldata name, uint256 value) external;
 }
 
 Cheats constant cheats = Cheats(address(uint160(uint256(keccak256("hevm cheat code")))));
