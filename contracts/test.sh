@@ -5,5 +5,5 @@ cd "$(dirname "$0")"
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   npm ci
 fi
+npm run fmt
 npm test
-npm run gas

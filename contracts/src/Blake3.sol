@@ -10,16 +10,17 @@ pragma solidity 0.8.37;
 ///     node of n > 1 chunks = parent(node of the first p, node of the other n - p),  p the greatest power of two below n
 ///
 /// The tree's form follows from the tensor's length alone. Callers take the length from the program, never from whoever
-/// opens: then a chunk is not taken for a node, nor a node for the root, nor a chunk for another. The Rust twin
-/// is `verifier/src/tensor_tree.rs`. A path proves no length: that of another tree may fit it too. Only hashing without a key is here, and a length of zero is refused.
+/// opens: then a chunk is not taken for a node, nor a node for the root, nor a chunk for another. A path proves no
+/// length, since that of another tree may fit it too. Only hashing without a key is here, and a length of zero is
+/// refused. The Rust twin is `verifier/src/tensor_tree.rs`.
 ///
 /// @dev A row of four 32-bit words of the state is one word of the EVM, each in the low half of a 64-bit lane, column 0
-/// highest. Sums may grow into the upper halves; a rotation masks, doubles (times 2^32 + 1), shifts, masks. Rotations of whole
-/// lanes are products modulo 2^256 - 1. About 4.6 k gas a compression.
+/// highest. Sums may grow into the upper halves; a rotation masks, doubles (times 2^32 + 1), shifts, masks. Rotations of
+/// whole lanes are products modulo 2^256 - 1. A compression costs about 4.6 k gas, a chunk 80 k, a parent 5 k.
 ///
-/// Compression keeps the block's words at fixed addresses, so memory from 0 to 0x220 is saved by `_enter` and put back by
-/// `_leave`; between the two nothing else may touch memory. This is not memory-safe in the compiler's sense and is
-/// not marked so: no variable of a contract that uses it is ever moved to memory.
+/// Compression keeps the block's words at fixed addresses, so `_enter` saves what is allocated of memory below 0x220 and
+/// `_leave` puts it back; between the two nothing else may touch memory. This is not memory-safe in the compiler's sense
+/// and not marked so, which keeps the compiler from moving variables to memory in a contract that uses it.
 library Blake3 {
     /// There is no such chunk in a tensor of so many bytes.
     error NoChunk(uint64 chunk, uint64 length);

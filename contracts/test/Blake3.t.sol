@@ -34,14 +34,25 @@ contract Blake3Caller {
         return Blake3.nodeBelow(first, chunks, levels, place);
     }
 
+    /// The digest of a part of the data, which is amid other bytes.
+    function digestOfPart(bytes calldata data, uint256 from, uint256 length) external pure returns (bytes32) {
+        return Blake3.chunkValue(data[from:from + length], 0, uint64(length));
+    }
+
     /// A chunk's value, and the keccak of memory of `words` allocated words before and after.
     function amidMemory(bytes calldata chunk, uint256 words) external pure returns (bytes32, bytes32, bytes32, bool) {
         uint256[] memory held = new uint256[](words);
         for (uint256 i = 0; i < words; i++) {
             held[i] = uint256(keccak256(abi.encode(i))) | 1;
         }
-        // abi.encode above has allocated; what lies behind `held` counts as well.
         bytes32 before = keccak256(abi.encodePacked(held));
+        // Scratch space and free memory hold anything.
+        assembly {
+            let free := mload(0x40)
+            for { let i := 0 } lt(i, 0x400) { i := add(i, 0x20) } { mstore(add(free, i), before) }
+            mstore(0x00, before)
+            mstore(0x20, before)
+        }
         bytes32 value = Blake3.rootFromChunk(chunk, 0, uint64(chunk.length), chunk[0:0]);
         bytes memory empty;
         bytes memory fresh = new bytes(64);
@@ -211,6 +222,20 @@ contract Blake3Test {
             assertEqual(value, caller.chunkValue(pattern(0, 1000), 0, 1000), "value");
             assertEqual(later, before, "memory");
             require(sound);
+        }
+    }
+
+    function test_bytes_beside_a_chunk_do_not_count() external view {
+        bytes memory data = abi.encodePacked(type(uint256).max, pattern(0, 200), type(uint256).max, type(uint256).max);
+        for (uint256 length = 1; length <= 200; length++) {
+            for (uint256 i = 232; i >= 32 + length; i--) {
+                data[i] = 0xff;
+            }
+            bytes memory alone = pattern(0, length);
+            assertEqual(caller.digestOfPart(data, 32, length), caller.chunkValue(alone, 0, uint64(length)), "part");
+            for (uint256 i = 0; i < 200; i++) {
+                data[32 + i] = bytes1(uint8(i));
+            }
         }
     }
 
