@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Binary32} from "./Binary32.sol";
+import {Elementary} from "./Elementary.sol";
 
 /// @title Formulas: what an operation of binary32 does to its sums at one element
 /// @notice Trees in prefix order, as `Program.parse` has accepted them. The Rust twin is `circuits/src/formula.rs`. A
@@ -60,8 +61,15 @@ contract Formulas {
         return (function_ == 6 ? Binary32.less(x, y) : Binary32.equal(x, y)) ? 0x3f800000 : 0;
     }
 
-    /// exp, log, tanh, erf, sigmoid, reciprocal root, sin, cos: 6 to 13.
     function _elementary(uint256 function_, uint256 x) private pure returns (uint256) {
+        if (function_ == 6) return Elementary.exp(x);
+        if (function_ == 7) return Elementary.log(x);
+        if (function_ == 8) return Elementary.tanh(x);
+        if (function_ == 9) return Elementary.erf(x);
+        if (function_ == 10) return Elementary.sigmoid(x);
+        if (function_ == 11) return Elementary.rsqrt(x);
+        if (function_ == 12) return Elementary.sin(x);
+        if (function_ == 13) return Elementary.cos(x);
         revert Unknown(function_);
     }
 
