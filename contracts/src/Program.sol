@@ -63,7 +63,7 @@ library Program {
     uint256 internal constant MAX = 4;
     uint256 internal constant FORMULA = 5;
 
-    uint256 internal constant HEADER_BYTES = 150;
+    uint256 internal constant HEADER_BYTES = 182;
     uint256 private constant MAX_DESCRIPTOR = 1 << 20;
     uint256 private constant MAX_TERMS = 1 << 10;
     uint256 private constant MAX_FACTORS = 3;
@@ -231,7 +231,7 @@ library Program {
     /// @notice The state before the first window: four words of 64 bits, the first in the highest place.
     function start(Descriptor memory x) internal pure returns (uint256) {
         if (x.class == MAXIMUM) return 0xff800000 << 192;
-        if (x.class == RANK) return (x.real ? 0xff800000 << 32 : 1 << 63) << 192;
+        if (x.class == RANK) return uint256(x.real ? 0xff800000 << 32 : 1 << 63) << 192;
         return 0;
     }
 

@@ -70,7 +70,7 @@ library Packed {
 
     function ground(Reader memory r) internal pure returns (Ground memory g) {
         g.job = JobId.wrap(word(r));
-        g.header = take(r, 150);
+        g.header = take(r, 182);
         g.traceRoot = word(r);
         g.inputs = word(r);
     }
