@@ -39,9 +39,7 @@ library Copies {
     function node(bytes32[] memory leaves, uint256 height, uint256 index) internal pure returns (bytes32) {
         if (height == 0) return index < leaves.length ? leaves[index] : bytes32(0);
         return keccak256(
-            abi.encodePacked(
-                bytes1(0x01), node(leaves, height - 1, 2 * index), node(leaves, height - 1, 2 * index + 1)
-            )
+            abi.encodePacked(bytes1(0x01), node(leaves, height - 1, 2 * index), node(leaves, height - 1, 2 * index + 1))
         );
     }
 
@@ -133,7 +131,7 @@ contract World {
 
     // What is agreed and computed.
 
-    function terms() internal view returns (Terms memory t) {
+    function terms() internal view virtual returns (Terms memory t) {
         t.program = keccak256(abi.encodePacked(bytes1(0x02), Copies.header()));
         t.inputs = new bytes32[](1);
         t.inputs[0] = digest(input);
@@ -167,7 +165,7 @@ contract World {
         return dispute.jobId(BUYER, nonce, terms());
     }
 
-    function ground() internal view returns (Ground memory) {
+    function ground() internal view virtual returns (Ground memory) {
         return Ground({
             job: job(),
             header: Copies.header(),
@@ -176,7 +174,7 @@ contract World {
         });
     }
 
-    function outputClaims() internal view returns (OutputClaim[] memory claims) {
+    function outputClaims() internal view virtual returns (OutputClaim[] memory claims) {
         claims = new OutputClaim[](2);
         for (uint256 i = 0; i < 2; ++i) {
             uint256 operation = Copies.outputs()[i];
@@ -200,6 +198,9 @@ contract World {
     }
 
     // Calls.
+
+    /// After each call: its gas can be looked up.
+    function called() internal virtual {}
 
     function asking(address sender) internal {
         chain.prank(sender, sender);
@@ -242,6 +243,7 @@ contract World {
         chain.recordLogs();
         asking(challenger);
         game = dispute.openRoot{value: bond}(id, g, commitment);
+        called();
         p = movedTo(game);
     }
 
@@ -279,6 +281,7 @@ contract World {
         chain.recordLogs();
         asking(sender);
         dispute.reveal(game, p, values);
+        called();
         return movedTo(game);
     }
 
@@ -287,6 +290,7 @@ contract World {
         chain.recordLogs();
         asking(sender);
         dispute.pick(game, p, values, place);
+        called();
         return movedTo(game);
     }
 
@@ -295,6 +299,7 @@ contract World {
         chain.recordLogs();
         asking(sender);
         dispute.revealLeaf(game, p, g, o.digest, o.descriptor, o.path);
+        called();
         return movedTo(game);
     }
 
@@ -303,6 +308,7 @@ contract World {
         chain.recordLogs();
         asking(sender);
         dispute.revealChunk(game, p, chunk);
+        called();
         return movedTo(game);
     }
 
@@ -314,6 +320,7 @@ contract World {
         chain.recordLogs();
         asking(sender);
         dispute.claim(game, p, chunk, Claim({element: element, value: other, states: ""}));
+        called();
         return movedTo(game);
     }
 
@@ -328,12 +335,14 @@ contract World {
         (Ground memory g, Rebuttal memory b) = (ground(), rebuttal());
         asking(sender);
         dispute.rebut(game, p, g, b);
+        called();
     }
 
     function timeout(address sender, GameId game, Position memory p) internal {
         chain.warp(p.deadline);
         asking(sender);
         dispute.timeout(game, p);
+        called();
     }
 
     /// A game in which the challenger has claimed an element of an operation; all provider's moves by one account.
