@@ -1,0 +1,37 @@
+//! The contracts for Rust: their ABI and bytecode as `forge build` makes them, the words of the Rust types in them, and
+//! their deployment.
+//!
+//! `artifacts/` is written by `tools/artifacts.mjs`. No crate that proves or verifies depends on this one.
+
+mod deploy;
+mod words;
+
+pub use deploy::{Deployed, deploy};
+pub use words::{Call, call, ground, open, position, position_of, post, terms};
+
+/// The bindings that `sol!` makes of the artifacts.
+#[allow(missing_docs, clippy::all)]
+pub mod abi {
+    use alloy::sol;
+
+    sol!(
+        #[sol(rpc)]
+        Formulas,
+        "artifacts/Formulas.json"
+    );
+    sol!(
+        #[sol(rpc)]
+        Referee,
+        "artifacts/Referee.json"
+    );
+    sol!(
+        #[sol(rpc)]
+        Rules,
+        "artifacts/Rules.json"
+    );
+    sol!(
+        #[sol(rpc)]
+        AssayDispute,
+        "artifacts/AssayDispute.json"
+    );
+}
