@@ -345,7 +345,7 @@ contract AssayDispute {
         game = _record(id, job, p, commitment);
         emit Moved(game, p, shown);
         Record storage record = _records[game];
-        _meterChallenger(record, job, gas_);
+        record.gas = _plus(0, _price(job, Meter.used(gas_)));
         _deposit(job.token, record.bond);
     }
 
