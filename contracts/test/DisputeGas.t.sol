@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {Status} from "../src/AssayDispute.sol";
+import {Status} from "../src/Job.sol";
 import {Operation} from "../src/Game.sol";
 import {GameId, Ground, JobId, Position} from "../src/Position.sol";
 import {OutputClaim, Terms} from "../src/Receipt.sol";

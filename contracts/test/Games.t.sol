@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {AssayDispute, Stage, Status} from "../src/AssayDispute.sol";
+import {AssayDispute} from "../src/AssayDispute.sol";
+import {Stage, Status} from "../src/Job.sol";
 import {Chunk, Claim, Game, Operation, Rebuttal} from "../src/Game.sol";
 import {Openings} from "../src/Openings.sol";
 import {GameId, Ground, JobId, Phase, Position} from "../src/Position.sol";

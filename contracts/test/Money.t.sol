@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {AssayDispute, Job, Mover, Record, Stage, Status} from "../src/AssayDispute.sol";
+import {AssayDispute} from "../src/AssayDispute.sol";
+import {Job, Mover, Record, Stage, Status} from "../src/Job.sol";
 import {Game, Operation} from "../src/Game.sol";
 import {GameId, Ground, JobId, Phase, Position} from "../src/Position.sol";
 import {Receipt, Terms} from "../src/Receipt.sol";

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {AssayDispute, Stage} from "../src/AssayDispute.sol";
+import {AssayDispute} from "../src/AssayDispute.sol";
+import {Escrow} from "../src/Escrow.sol";
+import {Stage} from "../src/Job.sol";
 import {GameId, JobId, Position} from "../src/Position.sol";
 import {Terms} from "../src/Receipt.sol";
 import {chain} from "./Chain.sol";
@@ -74,14 +76,14 @@ contract TokensTest is World {
 
     function test_a_token_that_keeps_a_fee_is_refused() external {
         coin.set(1, false, false);
-        offerFails(0, abi.encodeWithSelector(AssayDispute.WrongPayment.selector, 1_000_002, 1_000_003));
+        offerFails(0, abi.encodeWithSelector(Escrow.WrongPayment.selector, 1_000_002, 1_000_003));
     }
 
     function test_a_token_that_begins_to_keep_a_fee_takes_no_more_deposits() external {
         posted();
         coin.set(1, false, false);
         (JobId id, bytes32 commitment) = (job(), bytes32(0));
-        fails(abi.encodeWithSelector(AssayDispute.WrongPayment.selector, 20_000_000, 20_000_001));
+        fails(abi.encodeWithSelector(Escrow.WrongPayment.selector, 20_000_000, 20_000_001));
         this.openAs(id, commitment);
     }
 
@@ -91,13 +93,13 @@ contract TokensTest is World {
 
     function test_a_token_that_refuses_pays_nothing_in_or_out() external {
         coin.set(0, false, true);
-        offerFails(0, abi.encodeWithSelector(AssayDispute.TransferFailed.selector));
+        offerFails(0, abi.encodeWithSelector(Escrow.TransferFailed.selector));
         coin.set(0, true, false);
         JobId id = posted();
         chain.warp(START + 500);
         dispute.finalise(id);
         coin.set(0, true, true);
-        fails(abi.encodeWithSelector(AssayDispute.TransferFailed.selector));
+        fails(abi.encodeWithSelector(Escrow.TransferFailed.selector));
         asking(provider);
         dispute.withdraw(token, provider);
         // A token that answers nothing is taken at its word.
@@ -116,11 +118,11 @@ contract TokensTest is World {
     }
 
     function test_a_job_in_tokens_takes_no_coins() external {
-        offerFails(5, abi.encodeWithSelector(AssayDispute.WrongPayment.selector, 5, 0));
+        offerFails(5, abi.encodeWithSelector(Escrow.WrongPayment.selector, 5, 0));
     }
 
     function test_a_token_that_calls_back_neither_deposits_nor_withdraws() external {
-        bytes memory reentered = abi.encodeWithSelector(AssayDispute.Reentered.selector);
+        bytes memory reentered = abi.encodeWithSelector(Escrow.Reentered.selector);
         Terms memory t = terms();
         // An offer of its own within the buyer's: what it would pay in must not count twice.
         coin.setCall(address(dispute), abi.encodeCall(dispute.offer, (nonce, t)));
@@ -140,7 +142,7 @@ contract TokensTest is World {
         token = address(0);
         Payee payee = new Payee(dispute, false);
         credit(address(payee));
-        fails(abi.encodeWithSelector(AssayDispute.TransferFailed.selector));
+        fails(abi.encodeWithSelector(Escrow.TransferFailed.selector));
         payee.withdraw();
         payee.withdrawTo(address(0x70));
         assertEqual(address(0x70).balance, 1_000_003, "paid");
@@ -150,7 +152,7 @@ contract TokensTest is World {
         token = address(0);
         Payee payee = new Payee(dispute, true);
         credit(address(payee));
-        fails(abi.encodeWithSelector(AssayDispute.TransferFailed.selector));
+        fails(abi.encodeWithSelector(Escrow.TransferFailed.selector));
         payee.withdraw();
         assertEqual(dispute.credits(address(0), address(payee)), 1_000_003, "still owed");
     }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {AssayDispute, Job, Record, Stage, Status} from "../src/AssayDispute.sol";
+import {AssayDispute} from "../src/AssayDispute.sol";
+import {Job, Record, Stage, Status} from "../src/Job.sol";
 import {Formulas} from "../src/Formulas.sol";
 import {Claim, Operation, Rebuttal} from "../src/Game.sol";
 import {GameId, Ground, JobId, Phase, Position, Positions} from "../src/Position.sol";
