@@ -149,6 +149,19 @@ contract DisputeGasTest is World {
         require(total < 1_900_000, "a dispute of 4,096 terms");
     }
 
+    /// Contracts of more than 24,576 bytes are not deployed.
+    function test_code_is_not_too_large() external {
+        sizeOf("Formulas", address(referee.formulas()));
+        sizeOf("Referee", address(referee));
+        sizeOf("Rules", address(rules));
+        sizeOf("AssayDispute", address(dispute));
+    }
+
+    function sizeOf(string memory name, address account) internal {
+        cheats.snapshotValue("dispute", string.concat("code size: ", name), account.code.length);
+        require(account.code.length <= 24_576, name);
+    }
+
     function test_gas_of_a_job() external {
         JobId id = offered();
         called();
