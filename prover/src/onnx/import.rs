@@ -30,6 +30,24 @@ pub fn import(bytes: &[u8], dims: &BTreeMap<String, usize>) -> Result<Graph, Imp
     import_within(bytes, dims, Limits::DEFAULT)
 }
 
+/// The name of the first dimension of a model's first input that is not an initializer, where it is dynamic: the batch.
+///
+/// # Errors
+/// Where the bytes are no model.
+pub fn batch_dimension(bytes: &[u8]) -> Result<Option<String>, ImportError> {
+    check_framing(bytes)?;
+    let model = ModelProto::decode(bytes).map_err(|e| ImportError::Protobuf(e.to_string()))?;
+    let Some(graph) = model.graph else { return Ok(None) };
+    let known = |name: &str| graph.initializer.iter().any(|tensor| tensor.name == name);
+    let input = graph.input.iter().find(|input| !known(&input.name));
+    let tensor = input.and_then(|input| input.r#type.as_ref()).and_then(|t| t.tensor_type.as_ref());
+    let dimension = tensor.and_then(|tensor| tensor.shape.as_ref()).and_then(|shape| shape.dim.first());
+    Ok(dimension.and_then(|dimension| match &dimension.value {
+        Some(DimensionValue::Param(name)) => Some(name.clone()),
+        _ => None,
+    }))
+}
+
 /// As [`import()`], with other limits, for example [`Limits::SMALL`] when fuzzing.
 pub fn import_within(
     bytes: &[u8],

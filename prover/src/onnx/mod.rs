@@ -26,7 +26,7 @@ pub mod window;
 pub use encoding::{decode_named_tensor, decode_tensor, encode_tensor};
 pub use error::{ImportError, OpError, RunError};
 pub use graph::{Graph, GraphInput, OPSETS};
-pub use import::{import, import_within};
+pub use import::{batch_dimension, import, import_within};
 pub use interpreter::{run, run_observed};
 pub use limits::Limits;
 pub use node::{Attribute, Node};
