@@ -239,7 +239,7 @@ pub fn encode_openings(openings: &[Opening], w: &mut Writer) {
 /// Reads what [`encode_openings`] wrote.
 ///
 /// # Errors
-/// Where the bytes end before, or a chunk is longer than a chunk.
+/// Where the bytes end before.
 pub fn decode_openings(r: &mut Reader<'_>) -> Result<Vec<Opening>, DecodeError> {
     let list = |r: &mut Reader<'_>, what| -> Result<Vec<[u8; 32]>, DecodeError> {
         let count = r.u8(what)?;
@@ -250,9 +250,6 @@ pub fn decode_openings(r: &mut Reader<'_>) -> Result<Vec<Opening>, DecodeError> 
         let operand = r.u8("operand")?;
         let chunk = packed::u64(r, "chunk")?;
         let length = usize::from(packed::u16(r, "chunk's length")?);
-        if length > CHUNK {
-            return Err(r.invalid("chunk's length"));
-        }
         let bytes = r.bytes(length, "chunk's bytes")?.to_vec();
         let siblings = list(r, "siblings")?;
         let length = usize::from(packed::u16(r, "leaf's length")?);

@@ -95,6 +95,8 @@ fn padding_that_is_not_padding_loses() {
     }
 }
 
+type Change = &'static dyn Fn(&mut Vec<u8>);
+
 // 3
 #[test]
 fn a_tensor_longer_or_shorter_or_of_another_layout_loses() {
@@ -106,7 +108,7 @@ fn a_tensor_longer_or_shorter_or_of_another_layout_loses() {
             change(&mut run.wires[wrong]);
             run
         };
-        let changes: [&dyn Fn(&mut Vec<u8>); 5] = [
+        let changes: [Change; 5] = [
             &|bytes| bytes.push(0),
             &|bytes| bytes.truncate(bytes.len() - 1),
             &|bytes| bytes.extend([0; 1024]),

@@ -121,6 +121,7 @@ fn rounds(
     let (mut now, mut refined) = (100, 0);
     loop {
         refined += usize::from(table.position.phase == Phase::Refine);
+        now += 1;
         if let Some(side) = step(escrow, &mut table, provider, opponent, &mut now, dice) {
             return (side, refined);
         }

@@ -7,7 +7,7 @@ use super::play::{
 };
 use super::world::Job;
 use assay_prover::dispute::{Challenger, Provider, Record};
-use assay_verifier::dispute::{Illegal, Move, Next, Open, Phase, Position, Sender, Side};
+use assay_verifier::dispute::{self, Illegal, Move, Next, Open, Phase, Position, Sender, Side};
 use assay_verifier::escrow::{self, Account, Gas, Refused, Shown, Stage, Status, commitment};
 use assay_verifier::referee::Ground;
 
@@ -42,6 +42,10 @@ fn every_wei_is_held_owed_withdrawn_or_burned_whatever_is_done() {
         let mut escrow = escrow::Job::offer(terms).unwrap();
         let mut tables = Vec::new();
         let mut now = 0;
+        if !dice.one_in(3) {
+            escrow.accept(PROVIDER, 0).unwrap();
+            escrow.post(PROVIDER, &ground, 0).unwrap();
+        }
         for _ in 0..120 {
             let sender = dice.of(&[BUYER, PROVIDER, STRANGER, AGENT, challenger(0), challenger(1)]);
             let gas = Gas { used: dice.from(0..=9_000_000) as u64, price: dice.of(&[0, 3, 5, 1 << 100]) };
@@ -217,18 +221,15 @@ fn games_of_one_account_stop_no_other_game() {
 fn a_stranger_cannot_split_and_the_agent_can() {
     let job = super::long::strided();
     let provider = Provider::new(Record::new(&job.program, &job.honest).unwrap(), [5; 32]);
-    let mut position = assay_verifier::dispute::open(&provider.ground, &Open::Root, CLOCKS, 0).unwrap();
+    let mut position = dispute::open(&provider.ground, &Open::Root, CLOCKS, 0).unwrap();
     position = Position { phase: Phase::Answer, from: 0, to: 300, words: 1, ..position };
     let states = vec![0; 150 * 8];
     position.node = assay_verifier::keccak::keccak256(&[&states]);
     let split = Move::Split { states, step: 3 };
     for sender in [Sender::Stranger, Sender::Challenger] {
-        assert_eq!(assay_verifier::dispute::play(&position, sender, &split, 1), Err(Illegal::Sender));
+        assert_eq!(dispute::play(&position, sender, &split, 1), Err(Illegal::Sender));
     }
-    let Ok(Next::Position(next)) = assay_verifier::dispute::play(&position, Sender::Provider, &split, 1)
-    else {
-        panic!()
-    };
+    let Ok(Next::Position(next)) = dispute::play(&position, Sender::Provider, &split, 1) else { panic!() };
     assert_eq!((next.phase, next.from, next.to), (Phase::Refine, 6, 8));
 }
 
@@ -318,7 +319,8 @@ fn the_prize_goes_to_the_earliest_that_had_computed_it_and_not_to_a_copyist() {
     }
     // Nothing else shows it.
     let mut copy = escrow.clone();
-    let edits: [&dyn Fn(&mut Shown); 5] = [
+    let edits: [&dyn Fn(&mut Shown); 6] = [
+        &|shown| *shown.chunk.last_mut().unwrap() ^= 1,
         &|shown| shown.salt[0] ^= 1,
         &|shown| shown.trace_root[0] ^= 1,
         &|shown| shown.digest[0] ^= 1,
@@ -330,8 +332,61 @@ fn the_prize_goes_to_the_earliest_that_had_computed_it_and_not_to_a_copyist() {
         edit(&mut other);
         assert_eq!(contest(&mut copy, 1, &other), Err(Refused::NoPrize));
     }
+    let mut other = ground.clone();
+    other.job[0] ^= 1;
+    assert_eq!(copy.contest(1, &other, &shown, 1200), Err(Refused::NoPrize));
     let late = 101 + 10 * CLOCKS.provider;
     assert_eq!(copy.contest(1, &ground, &shown, late), Err(Refused::Time));
+}
+
+/// A receipt that fell to a claim made at time 110 in game 0; game 1 was opened at `opened`, by one that knows the run.
+fn silent(job: &Job, claim: dispute::Claim, opened: u64) -> (escrow::Job, Ground, Shown) {
+    let run = tampered(job);
+    let liar = Liar::new(&job.program, &run);
+    let (ground, record) = (&liar.provider.ground, Record::new(&job.program, &job.honest).unwrap());
+    let (trace_root, salt) = (record.ground([5; 32]).trace_root, [8; 32]);
+    let mut escrow = posted(ground);
+    let know = |escrow: &mut escrow::Job| {
+        let own = commitment(&challenger(1), &trace_root, &salt);
+        escrow.open(challenger(1), ground, own, &Open::Root, opened, GAS).unwrap();
+    };
+    if opened < 110 {
+        open(&mut escrow, 7, ground, &Open::Root, 90);
+        know(&mut escrow);
+    }
+    let (bytes, siblings) = liar.provider.record.own_chunk(0, 0).unwrap();
+    let wire = liar.provider.record.own_wire(0).unwrap();
+    let how = Open::Chunk { wire, chunk: 0, bytes, siblings, claim };
+    let table = open(&mut escrow, 0, ground, &how, 110);
+    if opened >= 110 {
+        know(&mut escrow);
+    }
+    let deadline = table.position.deadline;
+    escrow.play(table.game, &table.position, challenger(0), &Move::Timeout, deadline, GAS).unwrap();
+    let wire = record.own_wire(0).unwrap();
+    let (chunk, siblings) = record.own_chunk(0, 0).unwrap();
+    let shown = Shown { trace_root, salt, digest: wire.digest, leaf_path: wire.leaf_path, chunk, siblings };
+    (escrow, ground.clone(), shown)
+}
+
+// 12
+#[test]
+fn a_game_opened_after_the_claim_or_a_trace_without_its_value_takes_no_prize() {
+    let job = Job::reals(3);
+    let record = Record::new(&job.program, &job.honest).unwrap();
+    let descriptor = job.program.descriptor(0).unwrap();
+    let (bytes, _) = record.own_chunk(0, 0).unwrap();
+    let value = u32::from_le_bytes(*bytes.first_chunk().unwrap()).into();
+    let states = vec![0; (descriptor.windows() as usize).min(256) * descriptor.words() * 8];
+    let claim = |value| dispute::Claim { element: 0, value, states: states.clone() };
+    let (mut escrow, ground, shown) = silent(&job, claim(value), 109);
+    assert_eq!(escrow.contest(1, &ground, &shown, 1200), Ok(()));
+    for opened in [110, 111] {
+        let (mut escrow, ground, shown) = silent(&job, claim(value), opened);
+        assert_eq!(escrow.contest(1, &ground, &shown, 1200), Err(Refused::NoPrize));
+    }
+    let (mut escrow, ground, shown) = silent(&job, claim(value ^ 2), 109);
+    assert_eq!(escrow.contest(1, &ground, &shown, 1200), Err(Refused::NoPrize));
 }
 
 // 14

@@ -1,11 +1,13 @@
 //! What a move carries: nothing of it can be changed, cut, repeated or added.
 
-use super::common::programs::Dice;
+use super::common::programs::{Dice, Numbers, Recipe};
+use super::common::reals::RealRecipe;
 use super::play::{CLOCKS, Slanderer};
 use super::world::{Job, Run};
+use assay_circuits::program::Source;
 use assay_prover::dispute::{Provider, Record};
 use assay_verifier::dispute::{self, Illegal, Move, Next, Open, Phase, Position, Sender, Side};
-use assay_verifier::referee::{Ground, RefereeError};
+use assay_verifier::referee::{Case, Ground, RefereeError, judgeable};
 use proptest::prelude::*;
 
 /// The positions of games that slanderers opened, each with the honest provider's move, the last of which wins.
@@ -208,6 +210,126 @@ fn a_step_that_is_as_claimed_or_too_long_or_not_there_is_no_rebut() {
     assert!(seen.iter().all(|&count| count > 5), "{seen:?}");
 }
 
+// 8
+#[test]
+fn a_digest_bound_by_more_than_it_takes_is_refused() {
+    let mut seen = [0; 4];
+    for job in jobs() {
+        games(&job, 12, |_, position, played, _| {
+            let Move::Rebut { openings, inputs, descriptor, .. } = played else { return };
+            let descriptor = judgeable(descriptor).unwrap();
+            let with = |change: &dyn Fn(&mut Vec<assay_verifier::referee::Opening>, &mut Vec<u8>)| {
+                let mut other = played.clone();
+                let Move::Rebut { openings, inputs, .. } = &mut other else { unreachable!() };
+                change(openings, inputs);
+                play(position, &other).unwrap_err()
+            };
+            for (number, opening) in openings.iter().enumerate() {
+                let unbound = Illegal::Referee(RefereeError::Unbound(number));
+                let source = descriptor.operands[usize::from(opening.operand)].source;
+                assert_eq!(with(&|openings, _| openings[number].path.push([0; 32])), unbound);
+                assert_eq!(with(&|openings, _| openings[number].leaf.insert(0, 0)), unbound);
+                seen[match source {
+                    Source::Input(_) => 0,
+                    Source::Constant(_) => 1,
+                    Source::Operation(_) => 2,
+                }] += 1;
+            }
+            // The list of inputs is the terms', and there only where it is read.
+            let other = Illegal::Referee(RefereeError::Inputs);
+            assert_eq!(with(&|_, inputs| inputs.push(0)), other);
+            if !inputs.is_empty() {
+                assert_eq!(with(&|_, inputs| inputs[0] ^= 1), other);
+                seen[3] += 1;
+            }
+        });
+    }
+    assert!(seen.iter().all(|&count| count > 10), "{seen:?}");
+}
+
+// 8
+#[test]
+fn a_game_opens_only_at_what_the_provider_committed_to() {
+    for job in jobs() {
+        let provider = Provider::new(Record::new(&job.program, &job.honest).unwrap(), [5; 32]);
+        let slanderer = Slanderer { provider: &provider };
+        let opens = |how: &Open| dispute::open(&provider.ground, how, CLOCKS, 0);
+        let wire = provider.record.own_wire(0).unwrap();
+        let opened = opens(&Open::Operation(wire.clone())).unwrap();
+        let operation = |change: &dyn Fn(&mut dispute::Wire)| {
+            let mut wire = wire.clone();
+            change(&mut wire);
+            opens(&Open::Operation(wire)).unwrap_err()
+        };
+        assert_eq!(operation(&|wire| wire.digest[0] ^= 1), Illegal::OtherWire);
+        assert_eq!(operation(&|wire| wire.leaf_path.push([0; 32])), Illegal::OtherWire);
+        assert_eq!(operation(&|wire| wire.operation += 1), Illegal::OtherWire);
+        let other = Illegal::Referee(RefereeError::OtherDescriptor);
+        assert_eq!(operation(&|wire| wire.path.push([0; 32])), other);
+        assert_eq!(operation(&|wire| wire.descriptor[0] ^= 1), other);
+        let (own, siblings) = provider.record.own_chunk(0, 0).unwrap();
+        let mut dice = Dice(43);
+        let claim = loop {
+            let claim = slanderer.claim(&Position { chunks: 1, ..opened.clone() }, &mut dice);
+            let (wire, bytes, siblings) = (wire.clone(), own.clone(), siblings.clone());
+            if opens(&Open::Chunk { wire, chunk: 0, bytes, siblings, claim: claim.clone() }).is_ok() {
+                break claim;
+            }
+        };
+        let chunk = |number: u64, bytes: Vec<u8>, siblings: Vec<[u8; 32]>| {
+            let (wire, claim) = (wire.clone(), claim.clone());
+            opens(&Open::Chunk { wire, chunk: number, bytes, siblings, claim }).unwrap_err()
+        };
+        let mut bytes = own.clone();
+        bytes[0] ^= 1;
+        assert_eq!(chunk(0, bytes, siblings.clone()), Illegal::NotBelow);
+        assert!(matches!(chunk(opened.chunks, own.clone(), siblings.clone()), Illegal::Tree(_)));
+        assert!(matches!(chunk(0, own[1..].to_vec(), siblings.clone()), Illegal::Tree(_)));
+        if let Some((_, fewer)) = siblings.split_last() {
+            assert!(matches!(chunk(0, own.clone(), fewer.to_vec()), Illegal::Tree(_)));
+            let mut edited = siblings.clone();
+            edited[0][0] ^= 1;
+            assert_eq!(chunk(0, own.clone(), edited), Illegal::NotBelow);
+        }
+    }
+}
+
+// 8
+#[test]
+fn a_position_with_a_number_beyond_its_type_is_refused() {
+    let position = Position { phase: Phase::Answer, ..Position::default() };
+    let bytes = position.encode();
+    assert_eq!(Position::decode(&bytes), Ok(position));
+    let refused = |at: usize, value: u8| {
+        let mut other = bytes.clone();
+        other[at] = value;
+        assert!(Position::decode(&other).is_err(), "byte {at}");
+    };
+    for word in [0, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 14, 15, 18, 19, 20] {
+        refused(32 * word, 1);
+        refused(32 * word + 23, 1);
+    }
+    [4, 6].iter().for_each(|word| refused(32 * word + 27, 1));
+    [0, 5, 12, 13].iter().for_each(|word| refused(32 * word + 30, 1));
+    [0, 11].iter().for_each(|&phase| refused(31, phase));
+    assert!(Position::decode(&bytes[1..]).is_err());
+    assert!(Position::decode(&[bytes.as_slice(), &[0]].concat()).is_err());
+}
+
+#[test]
+fn an_element_that_is_not_there_has_no_steps() {
+    let job = Job::reals(701);
+    let provider = Provider::new(Record::new(&job.program, &job.honest).unwrap(), [5; 32]);
+    let descriptor = job.program.descriptor(0).unwrap();
+    let cells = descriptor.operation.shape.cells() as u64;
+    for element in [cells, u64::MAX] {
+        let case =
+            Case { ground: &provider.ground, inputs: &[], descriptor: &descriptor, element, openings: &[] };
+        assert_eq!(case.finish([0; 4]), Err(RefereeError::NoStep));
+        assert_eq!(case.advance(0, [0; 4]), Err(RefereeError::NoStep));
+    }
+}
+
 // 7
 #[test]
 fn a_claim_of_more_bits_than_the_element_or_of_the_own_value_is_refused() {
@@ -261,7 +383,43 @@ proptest! {
             prop_assert_eq!(how.encode(&ground, &commitment), bytes.clone());
         }
         let _ = Position::decode(&bytes);
-        let _ = assay_verifier::referee::judgeable(&bytes);
+        let _ = judgeable(&bytes);
+    }
+
+    // 8
+    #[test]
+    fn hostile_descriptors_are_judged_in_short_steps_without_a_panic(seed in any::<u64>()) {
+        let mut dice = Dice(seed);
+        let program = match dice.one_in(2) {
+            true => Recipe { seed, operations: 2, numbers: Numbers::Extreme }.program().0,
+            false => RealRecipe { seed, operations: 2 }.program().0,
+        };
+        for number in 0..program.operations.len() {
+            let mut bytes = program.descriptor(number).unwrap().encode();
+            for _ in 0..dice.from(1..=4) {
+                let at = dice.from(0..=bytes.len() as i64 - 1) as usize;
+                bytes[at] = match dice.from(0..=6) {
+                    0..=5 => dice.of(&[0, 1, 2, 0x7f, 0x80, 0xff]),
+                    _ => dice.from(0..=255) as u8,
+                };
+            }
+            let Ok(descriptor) = judgeable(&bytes) else { continue };
+            let place = dice.from(0..=descriptor.operation.shape.cells() as i64 - 1) as u64;
+            let output = descriptor.point(place);
+            let state = [(); 4].map(|()| dice.from(i64::MIN..=i64::MAX) as u64);
+            let values: Vec<i64> = (0..7).map(|_| dice.from(i64::MIN..=i64::MAX)).collect();
+            let mut read = |source, place: u64| -> Result<i64, ()> {
+                assert!(place < descriptor.operand(source).unwrap().shape.cells() as u64);
+                Ok(values[place as usize % 7])
+            };
+            let windows = descriptor.windows();
+            for window in [0, 1, windows / 2, windows.saturating_sub(1), windows, u64::MAX] {
+                let Some(run) = descriptor.window(window) else { continue };
+                assert!(run.cells <= 512);
+                descriptor.advance(&output, run, state, &mut read).unwrap();
+            }
+            descriptor.finish(&output, state, &mut read).unwrap();
+        }
     }
 
     // 8

@@ -162,6 +162,8 @@ impl Slanderer<'_> {
         let width = u64::from(position.width);
         let first = position.first * CHUNK as u64 / width;
         let last = position.length.min((position.first + 1) * CHUNK as u64) / width - 1;
+        // Sometimes an element of another chunk, where what it states may be true.
+        let (first, last) = if dice.one_in(4) { (0, position.length / width - 1) } else { (first, last) };
         let element = dice.from(first as i64..=last as i64) as u64;
         let claimed = Position { element, ..position.clone() };
         let states = self.states(&claimed, dice);
@@ -184,12 +186,20 @@ impl Player for Slanderer<'_> {
         for _ in 0..4 {
             moves.push(match position.phase {
                 Phase::ChooseTrace | Phase::ChooseTensor => {
-                    let values = values();
+                    let mut values = values();
                     let place = dice.from(0..=values.len() as i64) as u16;
+                    // Nodes of its own instead of those that were revealed.
+                    if dice.one_in(6) {
+                        values.fill(noise(dice));
+                    }
                     Move::Pick { values, place }
                 }
                 Phase::ChooseChunk => {
-                    Move::Claim { chunk: shown.to_vec(), claim: self.claim(position, dice) }
+                    let mut chunk = shown.to_vec();
+                    if dice.one_in(6) {
+                        chunk.iter_mut().for_each(|byte| *byte ^= 1);
+                    }
+                    Move::Claim { chunk, claim: self.claim(position, dice) }
                 }
                 _ => {
                     let mut states = self.states(position, dice);
