@@ -122,6 +122,22 @@ fn large_tensors_agree() {
     agrees(&program, &inputs);
 }
 
+/// Sums to few outputs, of one and of two factors.
+#[test]
+fn long_sums_agree() {
+    for (seed, [outputs, terms]) in [[1, 40_000], [3, 70 * 64], [31, 300], [5, 257]].into_iter().enumerate() {
+        let mut maker = maker(seed as u64);
+        let sizes = [outputs, terms];
+        let read = maker.along(&[0, 1], &sizes);
+        let other = maker.along(&[0, 1], &sizes);
+        for factors in [vec![read.clone()], vec![read.clone(), other], vec![read.clone(), read]] {
+            maker.push(Class::Fold, &[outputs], &[terms], vec![sum(factors)], Formula::Sum(0));
+        }
+        let (program, inputs) = maker.finish();
+        agrees(&program, &inputs);
+    }
+}
+
 /// Sums in another order than that of the program have other bits: the agreement above is no accident.
 #[test]
 fn the_order_of_additions_is_observable() {

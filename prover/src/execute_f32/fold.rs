@@ -1,7 +1,8 @@
 //! Folds whose outputs share no factor: sums, greatest elements, their positions, products element by element.
 //!
 //! [`WIDTH`] neighbouring outputs are folded at once, each in its own order. Where their elements lie side by side they
-//! are read in place, else packed a block of terms at a time.
+//! are read in place, else packed a block of terms at a time. Of few outputs with long sums, blocks of terms are
+//! summed at once instead, and then the blocks in order: that is how a sum is defined.
 
 use super::ending::{CHUNK, Ending};
 use super::pack::Grid;
@@ -21,6 +22,7 @@ use std::ops::Range;
 pub(super) struct Columns {
     kind: Kind,
     factors: Vec<Factor>,
+    outputs: usize,
     terms: usize,
     geometry: Geometry,
 }
@@ -58,6 +60,7 @@ impl Columns {
         Columns {
             kind,
             factors: factors.iter().map(factor).collect(),
+            outputs: operation.shape.cells(),
             terms: operation.reduce.iter().product(),
             geometry,
         }
@@ -72,6 +75,15 @@ impl Columns {
         let data = |factor: &Factor| factor.operand.elements(sources.values(factor.operand.source), outside);
         let data: Vec<Cow<'_, [f32]>> = self.factors.iter().map(data).collect();
         let reads = ending.reads(sources);
+        if self.outputs < WIDTH && self.terms >= 4 * DEPTH && matches!(self.kind, Kind::Sum | Kind::Dot) {
+            let mut scratch = ending.scratch();
+            let blocks = self.block_sums(&data);
+            let totals = blocks.chunks_exact(self.terms.div_ceil(DEPTH));
+            for (to, blocks) in scratch.folded.iter_mut().zip(totals) {
+                *to = blocks.iter().fold(0.0, |total, block| total + block);
+            }
+            return ending.chunk(self.geometry.instructions, &reads, &mut scratch, 0..wire.len(), wire);
+        }
         let steps = ending.cost().saturating_add((self.terms * self.factors.len()) as u64);
         blocks(wire, WIDTH, steps, |first, block| {
             let mut scratch = ending.scratch();
@@ -88,6 +100,37 @@ impl Columns {
                 ending.chunk(self.geometry.instructions, &reads, &mut scratch, range, to);
             }
         });
+    }
+
+    /// The sums of all blocks of terms, output by output.
+    ///
+    /// Zeros fill the last block. They and a total that begins with zero turn at most a -0 into +0, which
+    /// added to a total, never -0 itself, is the same.
+    fn block_sums(&self, data: &[Cow<'_, [f32]>]) -> Vec<f32> {
+        let count = self.terms.div_ceil(DEPTH);
+        let mut sums = vec![0f32; self.outputs * count];
+        blocks(&mut sums, WIDTH, (DEPTH * self.factors.len()) as u64, |first, sums| {
+            let mut packed: Vec<Vec<f32>> = self.factors.iter().map(|_| vec![0.0; DEPTH * WIDTH]).collect();
+            let starts: [usize; DEPTH] = std::array::from_fn(|term| term * WIDTH);
+            for (number, sums) in sums.chunks_mut(WIDTH).enumerate() {
+                let first = first + number * WIDTH;
+                for ((factor, data), packed) in self.factors.iter().zip(data).zip(&mut packed) {
+                    for (lane, block) in (first..first + sums.len()).enumerate() {
+                        let term = block % count * DEPTH;
+                        let terms = term..(term + DEPTH).min(self.terms);
+                        factor.lane(data, block / count, terms, &mut packed[lane..]);
+                    }
+                }
+                let mut rows = packed.iter().map(|data| Rows { data, starts: &starts });
+                let Some(first) = rows.next() else { return };
+                let second = rows.next().unwrap_or(first);
+                let mut state = State::start(self.kind);
+                let fold = Fold { kind: self.kind, first, second, term: 0, count: DEPTH, state: &mut state };
+                run(self.geometry.instructions, fold);
+                sums.copy_from_slice(&state.value[..sums.len()]);
+            }
+        });
+        sums
     }
 
     /// At most [`WIDTH`] outputs.
@@ -111,6 +154,24 @@ impl Columns {
 }
 
 impl Factor {
+    /// A block of one output's terms, [`WIDTH`] apart, with zeros after the last.
+    fn lane(&self, data: &[f32], output: usize, terms: Range<usize>, to: &mut [f32]) {
+        let start = self.operand.base + self.outputs.at(output);
+        let step = self.terms.stride();
+        let count = terms.len();
+        self.terms.runs(terms, |run| {
+            let lanes = to[run.point * WIDTH..].iter_mut().step_by(WIDTH).take(run.count);
+            if step == 1 {
+                let from = &data[(start + run.place) as usize..][..run.count];
+                return lanes.zip(from).for_each(|(to, &from)| *to = from);
+            }
+            for (number, to) in lanes.enumerate() {
+                *to = data[(start + run.place + number as isize * step) as usize];
+            }
+        });
+        to.iter_mut().step_by(WIDTH).take(DEPTH).skip(count).for_each(|to| *to = 0.0);
+    }
+
     /// Rows of outputs, of at most a block of terms.
     fn rows<'a>(
         &self,

@@ -7,6 +7,7 @@ use super::Sources;
 use super::places::{Places, strided};
 use crate::execute::parallel::blocks;
 use crate::execute::read::{Operand, Read};
+use crate::execute::walk::{Axis, Walk, merge, points};
 use crate::kernels::real::Hard;
 use assay_circuits::program::{Access, Affine, Operation, Program, Source, Term};
 use assay_circuits::real::Real;
@@ -41,8 +42,37 @@ struct Gathers {
     outer: usize,
 }
 
-/// What the index of a gather may be, at most: any tensor is smaller.
-const FAR: u64 = 1 << 42;
+/// What moves an index farther than this moves it outside: an index is below 2^61, as coefficients are at most 2^20 and
+/// a box has at most 2^40 points.
+const FAR: u64 = 1 << 61;
+
+/// The part of a box that a range of its leading axis is, the first axis that is longer than one.
+struct Part<'a> {
+    sizes: &'a [usize],
+    leading: usize,
+    range: Range<usize>,
+}
+
+impl<'a> Part<'a> {
+    /// Of points that are whole steps of the leading axis.
+    fn new(sizes: &'a [usize], points: Range<usize>) -> Self {
+        let leading = sizes.iter().position(|&size| size > 1).unwrap_or(0);
+        let mut part = Part { sizes, leading, range: points };
+        let unit = part.unit();
+        part.range = part.range.start / unit..part.range.end / unit;
+        part
+    }
+
+    /// Points of a step of the leading axis.
+    fn unit(&self) -> usize {
+        self.sizes.iter().skip(self.leading + 1).product()
+    }
+
+    /// The points, in row-major order.
+    fn points(&self) -> Range<usize> {
+        self.range.start * self.unit()..self.range.end * self.unit()
+    }
+}
 
 impl Movement {
     pub(super) fn new(program: &Program, operation: &Operation) -> Self {
@@ -53,8 +83,7 @@ impl Movement {
 
     /// The wire.
     pub(super) fn run(&self, sources: &Sources<'_>, wire: &mut [u32]) {
-        let leading = self.sizes.iter().position(|&size| size > 1).unwrap_or(0);
-        let unit: usize = self.sizes.iter().skip(leading + 1).product();
+        let unit = Part::new(&self.sizes, 0..0).unit();
         let index = |piece: &Piece| {
             let gathers = piece.gathers.as_ref()?;
             let values = sources.bits(gathers.operand.source);
@@ -62,14 +91,12 @@ impl Movement {
         };
         let indices: Vec<Option<Cow<'_, [u32]>>> = self.pieces.iter().map(index).collect();
         blocks(wire, unit, self.pieces.len() as u64, |first, block| {
-            let range = first / unit..(first + block.len()) / unit;
+            let part = Part::new(&self.sizes, first..first + block.len());
             for (piece, index) in self.pieces.iter().zip(&indices).rev() {
                 let data = sources.bits(piece.source);
                 match (&piece.gathers, index) {
-                    (Some(gathers), Some(index)) => {
-                        piece.gather(gathers, &self.sizes, leading, range.clone(), index, data, block);
-                    }
-                    _ => piece.copy(&piece.index, &self.sizes, leading, range.clone(), data, block),
+                    (Some(gathers), Some(index)) => piece.gather(gathers, &part, index, data, block),
+                    _ => piece.copy(&piece.index, &part, data, block),
                 }
             }
         });
@@ -95,19 +122,10 @@ impl Piece {
         }
     }
 
-    /// Copies what is inside, for a range of the leading axis that is longer than one.
-    fn copy(
-        &self,
-        index: &[Affine],
-        sizes: &[usize],
-        leading: usize,
-        range: Range<usize>,
-        data: &[u32],
-        to: &mut [u32],
-    ) {
-        let Some(region) = self.region(index, sizes, leading, range.clone()) else { return };
-        let unit: usize = sizes.iter().skip(leading + 1).product();
-        let first = range.start * unit;
+    /// Copies what is inside of the tensor, to a part of the output.
+    fn copy(&self, index: &[Affine], part: &Part<'_>, data: &[u32], to: &mut [u32]) {
+        let Some(region) = self.region(index, part) else { return };
+        let (sizes, first) = (part.sizes, part.points().start);
         let mut steps = vec![1usize; sizes.len()];
         for axis in (1..sizes.len()).rev() {
             steps[axis - 1] = steps[axis] * sizes[axis];
@@ -148,16 +166,10 @@ impl Piece {
     }
 
     /// The part of the output where indices that move along one axis are inside; `None` where there is none.
-    fn region(
-        &self,
-        index: &[Affine],
-        sizes: &[usize],
-        leading: usize,
-        range: Range<usize>,
-    ) -> Option<Vec<Range<usize>>> {
-        let mut region: Vec<Range<usize>> = sizes.iter().map(|&size| 0..size).collect();
-        if let Some(axis) = region.get_mut(leading) {
-            *axis = range;
+    fn region(&self, index: &[Affine], part: &Part<'_>) -> Option<Vec<Range<usize>>> {
+        let mut region: Vec<Range<usize>> = part.sizes.iter().map(|&size| 0..size).collect();
+        if let Some(axis) = region.get_mut(part.leading) {
+            *axis = part.range.clone();
         }
         for (affine, &size) in index.iter().zip(&self.sizes) {
             let last = size as i64 - 1 - affine.constant;
@@ -182,21 +194,10 @@ impl Piece {
     }
 
     /// [`Piece::copy`] for each value of the index.
-    #[allow(clippy::too_many_arguments)]
-    fn gather(
-        &self,
-        gathers: &Gathers,
-        sizes: &[usize],
-        leading: usize,
-        range: Range<usize>,
-        index: &[u32],
-        data: &[u32],
-        to: &mut [u32],
-    ) {
+    fn gather(&self, gathers: &Gathers, part: &Part<'_>, index: &[u32], data: &[u32], to: &mut [u32]) {
+        let (sizes, cells) = (part.sizes, part.points());
         let outer: usize = sizes[..gathers.outer].iter().product();
         let inner: usize = sizes[gathers.outer..].iter().product();
-        let unit: usize = sizes.iter().skip(leading + 1).product();
-        let cells = range.start * unit..range.end * unit;
         for point in cells.start / inner..cells.end.div_ceil(inner).min(outer) {
             let place = gathers.operand.base + gathers.places.at(point);
             let by = Hard(f32::from_bits(index[place as usize])).to_i64();
@@ -220,13 +221,10 @@ impl Piece {
                 fixed
             };
             let fixed: Vec<Affine> = self.index.iter().enumerate().map(fixed).collect();
-            let rest = &sizes[gathers.outer..];
-            let leading = rest.iter().position(|&size| size > 1).unwrap_or(0);
-            let unit: usize = rest.iter().skip(leading + 1).product();
             let first = (point * inner).max(cells.start);
             let end = ((point + 1) * inner).min(cells.end);
-            let within = (first - point * inner) / unit..(end - point * inner) / unit;
-            self.copy(&fixed, rest, leading, within, data, &mut to[first - cells.start..end - cells.start]);
+            let within = Part::new(&sizes[gathers.outer..], first - point * inner..end - point * inner);
+            self.copy(&fixed, &within, data, &mut to[first - cells.start..end - cells.start]);
         }
     }
 }
@@ -239,21 +237,50 @@ fn shifted(affine: &Affine, region: &[Range<usize>]) -> Affine {
 
 /// Copies a box of (size, step in the output, step in the operand).
 fn copy_axes(axes: &[(usize, isize, isize)], data: &[u32], base: isize, to: &mut [u32], start: isize) {
-    use crate::execute::walk::{Axis, Walk, merge, points};
     let axes = axes.iter().map(|&(size, step, stride)| Axis { size, strides: [step, stride] });
     let mut axes = merge(axes);
     let last = axes.pop().unwrap_or(Axis { size: 1, strides: [1, 0] });
+    // An axis along which the operand's elements are neighbours, when those of the last one are not.
+    let turned = (last.strides[1].unsigned_abs() > 1 && last.size >= SQUARE)
+        .then(|| axes.iter().rposition(|axis| axis.strides[1] == 1 && axis.size >= SQUARE))
+        .flatten()
+        .map(|place| axes.remove(place));
     let mut walk = Walk::new(&axes, [start, base]);
     for _ in 0..points(&axes) {
         let [output, element] = walk.offsets;
-        if last.strides[0] == 1 {
-            strided(data, element, last.strides[1], &mut to[output as usize..][..last.size]);
-        } else {
-            let to = to[output as usize..].iter_mut().step_by(last.strides[0] as usize).take(last.size);
-            for (number, to) in to.enumerate() {
-                *to = data[(element + number as isize * last.strides[1]) as usize];
-            }
+        match turned {
+            Some(rows) => turn(rows, last, data, element, to, output),
+            None => copy_row(last, data, element, to, output),
         }
         walk.step();
+    }
+}
+
+fn copy_row(axis: Axis<2>, data: &[u32], element: isize, to: &mut [u32], output: isize) {
+    let [step, stride] = axis.strides;
+    if step == 1 {
+        return strided(data, element, stride, &mut to[output as usize..][..axis.size]);
+    }
+    let to = to[output as usize..].iter_mut().step_by(step as usize).take(axis.size);
+    for (number, to) in to.enumerate() {
+        *to = data[(element + number as isize * stride) as usize];
+    }
+}
+
+/// Side of the squares of a transposition: their rows in both arrays stay in the cache.
+const SQUARE: usize = 16;
+
+/// Copies two axes in squares: the last one, and one along which the operand's elements are neighbours.
+fn turn(rows: Axis<2>, last: Axis<2>, data: &[u32], element: isize, to: &mut [u32], output: isize) {
+    for first in (0..rows.size).step_by(SQUARE) {
+        let count = (rows.size - first).min(SQUARE) as isize;
+        for column in (0..last.size).step_by(SQUARE) {
+            let part = Axis { size: (last.size - column).min(SQUARE), ..last };
+            for row in first as isize..first as isize + count {
+                let element = element + row + column as isize * last.strides[1];
+                let output = output + row * rows.strides[0] + column as isize * last.strides[0];
+                copy_row(part, data, element, to, output);
+            }
+        }
     }
 }

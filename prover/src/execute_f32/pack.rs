@@ -6,7 +6,7 @@
 
 use super::places::{Places, Run};
 use crate::kernels::vector::LANES;
-use std::ops::Range;
+use std::ops::{Deref, DerefMut, Range};
 
 /// An array that is read at the sum of a place of an output and a place of a term.
 #[derive(Clone, Copy)]
@@ -16,6 +16,49 @@ pub(super) struct Grid<'a> {
     pub(super) lanes: &'a Places,
     pub(super) terms: &'a Places,
 }
+
+/// Numbers at the start of a cache line, so that no vector of them lies on two.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    data: Vec<f32>,
+    start: usize,
+}
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+impl Lines {
+    /// So many zeros.
+    pub(super) fn zeros(count: usize) -> Self {
+        let data = vec![0f32; count + LINE / size_of::<f32>()];
+        let start = data.as_ptr().align_offset(LINE).min(LINE / size_of::<f32>());
+        Lines { data, start }
+    }
+
+    /// At least so many numbers, of whatever values.
+    pub(super) fn at_least(&mut self, count: usize) -> &mut [f32] {
+        if self.data.len() < self.start + count {
+            *self = Lines::zeros(count);
+        }
+        &mut self[..count]
+    }
+}
+
+impl Deref for Lines {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        &self.data[self.start..]
+    }
+}
+
+impl DerefMut for Lines {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.data[self.start..]
+    }
+}
+
+/// Runs of lanes that need no memory of their own.
+const RUNS: usize = 8;
 
 /// Terms that are packed before the next lane, so that they stay in the cache.
 const TERMS: usize = 64;
@@ -37,14 +80,23 @@ impl Grid<'_> {
 
     /// Copies of whole runs of lanes.
     fn by_terms(&self, lanes: Range<usize>, terms: Range<usize>, width: usize, to: &mut [f32]) {
-        let mut runs: Vec<Run> = Vec::new();
-        self.lanes.runs(lanes, |run| runs.push(run));
+        let mut own = [Run { point: 0, place: 0, count: 0 }; RUNS];
+        let mut more = Vec::new();
+        let mut found = 0;
+        self.lanes.runs(lanes, |run| {
+            match own.get_mut(found) {
+                Some(slot) => *slot = run,
+                None => more.push(run),
+            }
+            found += 1;
+        });
+        let own = &own[..found.min(RUNS)];
         let step = self.terms.stride();
         self.terms.runs(terms, |term| {
             for number in 0..term.count {
                 let place = self.base + term.place + number as isize * step;
                 let row = (term.point + number) * width;
-                for run in &runs {
+                for run in own.iter().chain(&more) {
                     copy(self.data, (place + run.place) as usize, &mut to[row + run.point..], run.count);
                 }
             }
@@ -80,7 +132,7 @@ impl Grid<'_> {
 
 /// Copies `count` elements to the front of `to`, and perhaps some of those that follow: whole vectors are cheaper.
 #[inline(always)]
-fn copy(data: &[f32], start: usize, to: &mut [f32], count: usize) {
+pub(super) fn copy(data: &[f32], start: usize, to: &mut [f32], count: usize) {
     let from = &data[start..];
     let mut done = 0;
     while done < count {

@@ -5,7 +5,7 @@
 //! convolutions, their gradients and heads of attention are one loop: see [`crate::kernels::tile`].
 
 use super::ending::{CHUNK, Ending, Scratch};
-use super::pack::Grid;
+use super::pack::{Grid, Lines, copy};
 use super::places::{Places, strided};
 use super::{Geometry, Sources, constant};
 use crate::execute::parallel::blocks;
@@ -49,7 +49,7 @@ struct Factor {
     lanes: Places,
     terms: Places,
     /// All panels of all batches, of a constant.
-    packed: Option<Vec<f32>>,
+    packed: Option<Lines>,
 }
 
 /// Which output axes are which.
@@ -63,7 +63,7 @@ enum Role {
 /// Sums of all outputs: of a batch panel after panel, of a panel row after row, of a row all lanes.
 pub(super) struct Totals<'p> {
     product: &'p Product,
-    data: Vec<f32>,
+    data: Lines,
 }
 
 impl Product {
@@ -164,10 +164,10 @@ impl Product {
     }
 
     /// All panels of rows, of all batches.
-    fn pack_left(&self, data: &[f32]) -> Vec<f32> {
-        let mut packed = vec![0f32; self.batches * self.rows * self.depth];
+    fn pack_left(&self, data: &[f32]) -> Lines {
+        let mut packed = Lines::zeros(self.batches * self.rows * self.depth);
         let mut parts: Vec<(usize, (usize, usize), &mut [f32])> = Vec::new();
-        let mut rest = packed.as_mut_slice();
+        let mut rest: &mut [f32] = &mut packed;
         for batch in 0..self.batches {
             for &(first, rows) in &self.panels {
                 let (part, after) = rest.split_at_mut(rows * self.depth);
@@ -186,11 +186,11 @@ impl Product {
     }
 
     /// All panels of lanes, of all batches.
-    fn pack_right(&self, data: &[f32]) -> Vec<f32> {
+    fn pack_right(&self, data: &[f32]) -> Lines {
         let panels = self.lanes.div_ceil(self.width);
         let size = self.width * self.depth;
-        let mut packed = vec![0f32; self.batches * panels * size];
-        packed.par_chunks_mut(size).enumerate().for_each(|(number, to)| {
+        let mut packed = Lines::zeros(self.batches * panels * size);
+        packed[..self.batches * panels * size].par_chunks_mut(size).enumerate().for_each(|(number, to)| {
             let (batch, first) = (number / panels, number % panels * self.width);
             let lanes = first..(first + self.width).min(self.lanes);
             self.right.grid(data, batch).pack(lanes, 0..self.depth, self.width, to);
@@ -206,16 +206,18 @@ impl Product {
     pub(super) fn totals(&self, sources: &Sources<'_>) -> Totals<'_> {
         let panels = self.lanes.div_ceil(self.width);
         let panel = self.rows * self.width;
-        let mut data = vec![0f32; self.batches * panels * panel];
+        let mut data = Lines::zeros(self.batches * panels * panel);
         let right = match &self.right.packed {
             Some(_) => Cow::Borrowed(&[][..]),
             None => self.right.operand.elements(sources.values(self.right.operand.source), 0.0),
         };
+        let own_left;
         let left = match &self.left.packed {
-            Some(packed) => Cow::Borrowed(packed.as_slice()),
+            Some(packed) => packed,
             None => {
                 let data = self.left.operand.elements(sources.values(self.left.operand.source), 0.0);
-                Cow::Owned(self.pack_left(&data))
+                own_left = self.pack_left(&data);
+                &own_left
             }
         };
         let threads = if self.work() < 1 << 14 { 1 } else { rayon::current_num_threads() };
@@ -226,7 +228,7 @@ impl Product {
             _ => 1,
         };
         let mut tasks: Vec<Block<'_>> = Vec::new();
-        let mut rest = data.as_mut_slice();
+        let mut rest: &mut [f32] = &mut data;
         for batch in 0..self.batches {
             for first in (0..panels).step_by(group) {
                 let columns = first..(first + group).min(panels);
@@ -239,18 +241,18 @@ impl Product {
                 }
             }
         }
-        let block = |packed: &mut Vec<f32>, task| self.block(task, &left, &right, packed);
+        let block = |packed: &mut Lines, task| self.block(task, left, &right, packed);
         match threads {
             1 => {
-                let mut packed = Vec::new();
+                let mut packed = Lines::default();
                 tasks.into_iter().for_each(|task| block(&mut packed, task));
             }
-            _ => tasks.into_par_iter().for_each_init(Vec::new, block),
+            _ => tasks.into_par_iter().for_each_init(Lines::default, block),
         }
         Totals { product: self, data }
     }
 
-    fn block(&self, task: Block<'_>, left: &[f32], right: &[f32], packed: &mut Vec<f32>) {
+    fn block(&self, task: Block<'_>, left: &[f32], right: &[f32], packed: &mut Lines) {
         let Block { batch, columns, rows, totals } = task;
         let left = &left[batch * self.rows * self.depth..][..self.rows * self.depth];
         let all = self.lanes.div_ceil(self.width);
@@ -265,8 +267,8 @@ impl Product {
                 },
                 None => {
                     let size = self.width * terms.len();
-                    packed.resize(size * columns.len(), 0.0);
-                    for (column, to) in columns.clone().zip(packed.chunks_exact_mut(size)) {
+                    let own = packed.at_least(size * columns.len());
+                    for (column, to) in columns.clone().zip(own.chunks_exact_mut(size)) {
                         let lane = column * self.width;
                         let lanes = lane..(lane + self.width).min(self.lanes);
                         self.right.grid(right, batch).pack(lanes, terms.clone(), self.width, to);
@@ -354,7 +356,7 @@ impl Totals<'_> {
         while !rest.is_empty() {
             let count = (width - at[2] as usize % width).min(rest.len());
             let (now, after) = rest.split_at_mut(count);
-            now.copy_from_slice(&self.data[self.place(at) as usize..][..count]);
+            copy(&self.data, self.place(at) as usize, now, count);
             at[2] += count as isize;
             rest = after;
         }

@@ -311,6 +311,11 @@ impl RealMaker {
         if self.dice.one_in(6) {
             reduce = vec![self.dice.of(&[64, 65, 129, 200]).min(room)];
         }
+        if self.dice.one_in(6) {
+            // Few outputs of long sums.
+            let shape = self.dice.of(&[vec![], vec![1], vec![2, 2], vec![5]]);
+            return (shape, self.dice.of(&[vec![256], vec![300], vec![9, 50], vec![7, 11, 8], vec![1000]]));
+        }
         (shape, reduce)
     }
 
