@@ -5,10 +5,11 @@ use crate::error::CliError;
 use crate::progress::Progress;
 use crate::report::{self, Report};
 use crate::tensors::{assign, samples, typed};
-use assay_circuits::program::{ImageInput, Program, Visibility};
+use assay_circuits::program::{ImageInput, Precision, Program, Visibility};
 use assay_prover::compile::{Bits, CompileOptions, compile};
 use assay_prover::files::{read_bytes, write_atomically};
 use assay_prover::onnx::{Graph, Tensor, import};
+use assay_prover::reals;
 use assay_verifier::hex::Hex;
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -22,7 +23,8 @@ Examples:
   assay compile net.onnx --dim batch=1 --calibrate a.npz b.npz --bits auto -o net.assay
   assay compile cnn.onnx --calibrate photos/*.png --image-scale 0.00392156862745098 \\
       --image-mean 0.485,0.456,0.406 --image-std 0.229,0.224,0.225 -o cnn.assay
-  assay compile secret.onnx --committed --commit-input x -o secret.assay";
+  assay compile secret.onnx --committed --commit-input x -o secret.assay
+  assay compile bert.onnx --precision f32 --dim batch=1 --dim sequence=128 -o bert.assay";
 
 /// Arguments of `assay compile`.
 #[derive(Args)]
@@ -31,6 +33,10 @@ pub struct CompileArgs {
     /// The ONNX model: float, or quantised already.
     #[arg(value_name = "MODEL.onnx")]
     model: PathBuf,
+    /// int8: integers, for proofs, receipts, audits and disputes. f32: the model's own numbers in one fixed order of
+    /// evaluation, for receipts, audits and disputes.
+    #[arg(long, value_enum, default_value = "int8")]
+    precision: PrecisionArg,
     /// Files with sample inputs (.npy, .npz, .pb, .png); the first axis counts samples. A float model needs some tens
     /// of typical ones; without them, ranges come from random inputs.
     #[arg(long, value_name = "[NAME=]FILE", num_args = 1..)]
@@ -63,7 +69,13 @@ pub struct CompileArgs {
     out: OutArgs,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PrecisionArg {
+    Int8,
+    F32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum BitsArg {
     #[value(name = "8")]
     Eight,
@@ -93,6 +105,10 @@ impl CompileArgs {
         let graph = import(&bytes, &dims)
             .map_err(|source| CliError::Import { path: self.model.clone(), source: Box::new(source) })?;
         let options = self.options(&graph)?;
+        if self.precision == PrecisionArg::F32 {
+            progress.phase("lowering");
+            return self.reals(&graph, &options, start);
+        }
         let calibration = calibration(&graph, &self.calibrate, options.image.as_ref())?;
         progress.phase("calibrating and quantising");
         let program = compile(&graph, &calibration, &options)
@@ -118,6 +134,43 @@ impl CompileArgs {
             "multiply_accumulates": program.multiply_accumulates(),
             "calibrated": !calibration.is_empty(),
             "accuracy": report::accuracy_json(&program.accuracy),
+            "times": { "compile_ms": report::milliseconds(took) },
+        });
+        Ok(Report::done(lines.join("\n"), json))
+    }
+
+    /// Compiles an f32 program.
+    fn reals(&self, graph: &Graph, options: &CompileOptions, start: Instant) -> Result<Report, CliError> {
+        let committed = [&self.commit_input, &self.commit_output].iter().any(|names| !names.is_empty());
+        let of_integers = [
+            ("--calibrate", !self.calibrate.is_empty()),
+            ("--bits", self.bits != BitsArg::Auto),
+            ("--committed", self.committed),
+            ("--commit-input, --commit-output", committed),
+        ];
+        if let Some((flag, _)) = of_integers.iter().find(|(_, given)| *given) {
+            return Err(CliError::Usage(format!("{flag}: an f32 program has no integers and no proof")));
+        }
+        let program = reals::compile(graph, options.image.as_ref())
+            .map_err(|source| CliError::Reals { path: self.model.clone(), source: Box::new(source) })?;
+        let encoded = program.encode();
+        write_atomically(&self.out.out, &encoded)?;
+        let took = start.elapsed();
+        let out = self.out.out.display();
+        let mut lines = vec![format!("compiled        {} in {}", self.model.display(), report::time(took))];
+        lines.extend(describe(&program));
+        lines.push(format!("operations      {}", program.operations.len()));
+        lines
+            .push(format!("a receipt       hashes {} of wires", report::size(program.wire_bytes() as usize)));
+        lines.push(format!("written         {out}, {}", report::size(encoded.len())));
+        let json = json!({
+            "program": out.to_string(),
+            "program_root": Hex(&program.root()).to_string(),
+            "precision": "f32",
+            "bytes": encoded.len(),
+            "operations": program.operations.len(),
+            "wire_bytes": program.wire_bytes(),
+            "multiply_accumulates": program.multiply_accumulates(),
             "times": { "compile_ms": report::milliseconds(took) },
         });
         Ok(Report::done(lines.join("\n"), json))
@@ -203,6 +256,22 @@ pub fn describe(program: &Program) -> Vec<String> {
         Visibility::Committed => ", committed",
     };
     let mut lines = Vec::new();
+    if program.precision == Precision::F32 {
+        let ends = program.inputs.iter().map(|input| ("input ", &input.name, Some(&input.shape)));
+        let outputs = program.outputs.iter().map(|output| {
+            (
+                "output",
+                &output.name,
+                program.operations.get(output.operation).map(|operation| &operation.shape),
+            )
+        });
+        return (ends.chain(outputs))
+            .map(|(what, name, shape)| {
+                let shape = shape.map(|shape| report::shape(shape.sizes())).unwrap_or_default();
+                format!("{what}          {name} {shape} of f32")
+            })
+            .collect();
+    }
     for input in &program.inputs {
         let (shape, bounds) = (report::shape(input.shape.sizes()), input.bounds);
         let picture = if input.image.is_some() { ", a picture" } else { "" };

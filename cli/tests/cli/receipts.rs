@@ -339,3 +339,25 @@ fn a_wrong_wire_that_is_drawn_is_named() {
     world.assay(ANSWER).done();
     world.assay(CHECK).rejected(&["digest"]);
 }
+
+#[test]
+fn an_f32_program_is_run_receipted_replayed_and_audited_and_has_no_proof() {
+    let world = World::new();
+    world.write("m.onnx", &perceptron(7, 13));
+    world.write("xs.npy", &array(&[4, 4], (0..16).map(|i| i as f32 / 3.0 - 2.0).collect::<Vec<_>>()));
+    world.assay("compile m.onnx --precision f32 -o m.assay").done();
+    world.assay("signer new -o k.pem").done();
+    world.assay(&format!("{RUN} --trace-dir trace")).done();
+    assert!(world.assay("inspect m.assay").done().contains("a receipt"));
+    let verify = "verify r.json --model m.assay --input xs.npy --sample 2 --output out/y.npy";
+    assert!(world.assay(verify).done().starts_with("VERIFIED"));
+    world.assay("verify r.json --model m.assay --input xs.npy --sample 1").rejected(&["input"]);
+    world.assay(&format!("{REPLAY} --trace-dir trace")).done();
+    world.assay("replay r.json --model m.assay --input xs.npy --sample 1").rejected(&["input"]);
+    world.assay(&format!("{DRAW} --nonce {}", "5a".repeat(32))).done();
+    world.assay(ANSWER).done();
+    world.assay(CHECK).done();
+    world.assay("prove m.assay --input xs.npy --sample 2 -o p.proof").refused(&["f32", "no proof"]);
+    world.assay("key m.assay -o m.vk").refused(&["f32", "no proof"]);
+    world.assay("compile m.onnx --precision f32 --bits 8 -o n.assay").refused(&["--bits"]);
+}
