@@ -25,6 +25,11 @@ fn not(x: Formula) -> Formula {
     x.select(number(0.0), number(1.0))
 }
 
+/// 1 where x is NaN, else 0.
+pub(super) fn is_nan(x: Formula) -> Formula {
+    not(x.clone().binary(Binary::Equal, x))
+}
+
 /// `min(max(x, lo), hi)`.
 fn clamp(x: Formula, lo: f32, hi: f32) -> Formula {
     x.binary(Binary::Maximum, number(lo)).binary(Binary::Minimum, number(hi))
@@ -128,7 +133,7 @@ impl Lowering<'_> {
             "Reciprocal" => one(|x| number(1.0).binary(Binary::Divide, x)),
             "Relu" => one(|x| x.binary(Binary::Maximum, number(0.0))),
             "Not" => one(not),
-            "IsNaN" => one(|x| not(x.clone().binary(Binary::Equal, x))),
+            "IsNaN" => one(is_nan),
             "Sign" => one(|x| less(number(0.0), x.clone()).binary(Binary::Subtract, less(x, number(0.0)))),
             "Softplus" => one(|x| {
                 // max(x, 0) + log(1 + exp(-|x|)) does not overflow.

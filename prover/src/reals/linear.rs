@@ -76,6 +76,14 @@ impl Lowering<'_> {
     }
 
     pub(super) fn matmul(&mut self, node: &Node) -> Result<(), NodeError> {
+        if let Some((powers, totals, zeroed)) = self.softmax_parts(node)
+            && self.shape(&node.inputs[1])?.len() > 1
+        {
+            let right = self.right(node, 1, false, &powers)?;
+            let folded = Element::fold(Class::Fold, product(&mut self.b, &node.name, &powers, &right)?);
+            let result = self.divided(&node.name, folded, totals, zeroed)?;
+            return self.set(&node.outputs[0], result);
+        }
         let mut left = self.view(node, 0)?;
         let ranks = (left.sizes().len(), self.shape(&node.inputs[1])?.len());
         if ranks.0 == 1 {

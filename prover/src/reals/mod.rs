@@ -6,7 +6,9 @@
 
 mod activation;
 mod element;
+mod exits;
 mod gather;
+mod hoist;
 mod linear;
 mod movement;
 mod normalisation;
@@ -15,11 +17,11 @@ mod pooling;
 use crate::onnx::{DType, Graph, GraphInput, Node, OpError, Tensor};
 use crate::quantise::prepare;
 use assay_circuits::builder::{BuildError, Builder, View};
-use assay_circuits::program::{ImageInput, Input, Program, ProgramError, Visibility};
+use assay_circuits::program::{ImageInput, Input, Program, ProgramError, Source, Visibility};
 use assay_circuits::shape::Shape;
 use assay_circuits::tensor::REAL_BOUNDS;
 use element::Element;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Operators that have an f32 form.
 pub const SUPPORTED: &str = "Abs, Add, And, ArgMax, AveragePool, BatchNormalization, Cast, Ceil, Clip, Concat, Conv, \
@@ -77,7 +79,14 @@ struct Lowering<'g> {
     graph: &'g Graph,
     b: Builder,
     values: BTreeMap<String, Element>,
+    /// How often a value is read, as an output too.
     readers: BTreeMap<&'g str, usize>,
+    /// Folds for which several values wait, by number, and the value in which all of these end.
+    waiting: BTreeMap<usize, String>,
+    /// Folds that had to be written before that.
+    written: BTreeMap<usize, View>,
+    /// The wires of the powers of each softmax.
+    powers: BTreeSet<Source>,
 }
 
 /// The f32 program of a graph.
@@ -85,11 +94,19 @@ struct Lowering<'g> {
 /// # Errors
 /// The node that has no f32 form, and why.
 pub fn compile(graph: &Graph, image: Option<&ImageInput>) -> Result<Program, RealsError> {
-    let graph = prepare(graph);
+    let graph = hoist::hoisted(prepare(graph));
     let mut readers: BTreeMap<&str, usize> = BTreeMap::new();
     let read = graph.nodes.iter().flat_map(|node| &node.inputs).chain(&graph.outputs);
     read.for_each(|name| *readers.entry(name.as_str()).or_default() += 1);
-    let mut lowering = Lowering { graph: &graph, b: Builder::reals(), values: BTreeMap::new(), readers };
+    let mut lowering = Lowering {
+        graph: &graph,
+        b: Builder::reals(),
+        values: BTreeMap::new(),
+        readers,
+        waiting: BTreeMap::new(),
+        written: BTreeMap::new(),
+        powers: BTreeSet::new(),
+    };
     let at = |node: &str, operator: &str, source| RealsError::Node {
         node: node.to_string(),
         operator: operator.to_string(),
@@ -237,6 +254,9 @@ impl<'g> Lowering<'g> {
 
     fn view_of(&mut self, name: &str) -> Result<View, NodeError> {
         let element = self.element_of(name)?;
+        if let (Some(value), Some(tensor)) = (element.as_number(), self.graph.constants.get(name)) {
+            return Ok(self.b.constant_of(tensor.shape(), bits(&vec![value; tensor.len()]))?);
+        }
         if let Some(view) = element.as_view() {
             return Ok(view.clone());
         }
@@ -246,14 +266,31 @@ impl<'g> Lowering<'g> {
         Ok(view)
     }
 
-    /// Records what a node computes; it is computed now where several read it and it is not cheap.
-    fn set(&mut self, name: &str, element: Element) -> Result<(), NodeError> {
+    /// Records what a node computes. Where several read it and it is not cheap, it is computed now, unless all that
+    /// they compute ends in one value.
+    fn set(&mut self, name: &str, mut element: Element) -> Result<(), NodeError> {
         if name.is_empty() {
             return Ok(());
         }
+        if let Some(fold) = &mut element.fold
+            && let Some(number) = fold.shared
+            && self.waiting.get(&number).is_some_and(|exit| exit == name)
+        {
+            self.waiting.remove(&number);
+            fold.shared = None;
+        }
         let shared = self.readers.get(name).copied().unwrap_or(0) > 1 && !element.is_cheap();
+        let exit = if shared { exits::exit(self.graph, &self.readers, name) } else { None };
+        let now = shared && exit.is_none();
+        if let (Some(exit), Some(fold)) = (exit, &mut element.fold)
+            && fold.shared.is_none()
+        {
+            let number = self.waiting.keys().chain(self.written.keys()).max().map_or(0, |last| last + 1);
+            self.waiting.insert(number, exit);
+            fold.shared = Some(number);
+        }
         self.values.insert(name.to_string(), element);
-        if shared {
+        if now {
             self.view_of(name)?;
         }
         Ok(())
