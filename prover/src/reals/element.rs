@@ -64,6 +64,11 @@ impl Element {
         }
     }
 
+    /// Sizes of its axes.
+    pub fn sizes(&self) -> &[usize] {
+        &self.sizes
+    }
+
     /// What it reads, where it waits for no fold.
     pub fn reads(&self) -> &[View] {
         if self.fold.is_none() { &self.reads } else { &[] }

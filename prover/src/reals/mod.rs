@@ -13,6 +13,7 @@ mod linear;
 mod movement;
 mod normalisation;
 mod pooling;
+mod quantised;
 
 use crate::onnx::{DType, Graph, GraphInput, Node, OpError, Tensor};
 use crate::quantise::prepare;
@@ -24,13 +25,16 @@ use element::Element;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Operators that have an f32 form.
-pub const SUPPORTED: &str = "Abs, Add, And, ArgMax, AveragePool, BatchNormalization, Cast, Ceil, Clip, Concat, Conv, \
-    ConvTranspose, Cos, Div, Dropout, Elu, Equal, Erf, Exp, Expand, Flatten, Floor, Gather, GatherND (at constant places), Gelu, Gemm, \
-    GlobalAveragePool, GlobalMaxPool, Greater, GreaterOrEqual, HardSigmoid, HardSwish, Identity, IsNaN, \
-    LayerNormalization, LeakyRelu, Less, LessOrEqual, Log, LogSoftmax, MatMul, Max, MaxPool, Min, Mul, Neg, Not, Or, Pad, \
-    Pow, PRelu, Reciprocal, ReduceMax, ReduceMean, ReduceMin, ReduceSum, ReduceSumSquare, Relu, Reshape, Round, Sigmoid, \
-    Sign, Sin, Slice, Softmax, Softplus, Softsign, Split, Sqrt, Squeeze, Sub, Sum, Tanh, Tile, Transpose, Unsqueeze, \
-    Where, Xor";
+pub const SUPPORTED: &str = "Abs, Add, And, ArgMax, ArgMin, AveragePool, BatchNormalization, Cast, Ceil, Celu, Clip, \
+    Concat, Conv, ConvInteger, ConvTranspose, Cos, DequantizeLinear, Div, Dropout, DynamicQuantizeLinear, Elu, Equal, Erf, \
+    Exp, Expand, Flatten, Floor, Gather, GatherND, Gelu, Gemm, GlobalAveragePool, GlobalMaxPool, Greater, \
+    GreaterOrEqual, HardSigmoid, HardSwish, Identity, IsNaN, LayerNormalization, LeakyRelu, Less, LessOrEqual, Log, \
+    LogSoftmax, MatMul, MatMulInteger, Max, MaxPool, Mean, Min, Mish, Mul, Neg, Not, Or, PRelu, Pad, Pow, QLinearConv, \
+    QLinearMatMul, QuantizeLinear, Reciprocal, ReduceL1, ReduceL2, ReduceLogSum, ReduceLogSumExp, ReduceMax, ReduceMean, \
+    ReduceMin, ReduceSum, ReduceSumSquare, Relu, Reshape, Round, Selu, Sigmoid, Sign, Sin, Slice, Softmax, Softplus, \
+    Softsign, Split, Sqrt, Squeeze, Sub, Sum, Tanh, ThresholdedRelu, Tile, Transpose, Unsqueeze, Where, Xor; of \
+    com.microsoft: QGemm, QLinearAdd, QLinearAveragePool, QLinearConcat, QLinearGlobalAveragePool, QLinearLeakyRelu, \
+    QLinearMul, QLinearSigmoid";
 
 /// Why a graph has no f32 program.
 #[derive(Debug, thiserror::Error)]
@@ -160,8 +164,15 @@ impl<'g> Lowering<'g> {
             "ConvTranspose" => self.conv_transpose(node),
             "MaxPool" | "GlobalMaxPool" => self.max_pool(node),
             "AveragePool" | "GlobalAveragePool" => self.average_pool(node),
-            "ReduceMean" | "ReduceSum" | "ReduceSumSquare" | "ReduceMax" | "ReduceMin" => self.reduce(node),
-            "ArgMax" => self.arg_max(node),
+            op if op.starts_with("Reduce") => self.reduce(node),
+            "ArgMax" | "ArgMin" => self.position(node),
+            "QuantizeLinear"
+            | "DequantizeLinear"
+            | "DynamicQuantizeLinear"
+            | "MatMulInteger"
+            | "ConvInteger"
+            | "QGemm" => self.quantised(node),
+            op if op.starts_with("QLinear") => self.quantised(node),
             "Softmax" | "LogSoftmax" => self.softmax(node),
             "LayerNormalization" => self.layer_normalization(node),
             "BatchNormalization" => self.batch_normalization(node),
@@ -174,7 +185,8 @@ impl<'g> Lowering<'g> {
             "Reshape" | "Flatten" | "Transpose" | "Squeeze" | "Unsqueeze" | "Expand" | "Tile" => {
                 self.movement(node)
             }
-            _ => self.element_wise(node),
+            op if exits::is_element_wise(op) || ["Dropout", "PRelu"].contains(&op) => self.element_wise(node),
+            _ => Err(NodeError::Operator { op: operator(node) }),
         }
     }
 

@@ -69,7 +69,7 @@ impl Lowering<'_> {
     }
 
     /// A slice of a view, by a Move first where its axis has several digits.
-    fn sliced(
+    pub(super) fn sliced(
         &mut self,
         name: &str,
         view: &View,
@@ -122,7 +122,12 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    fn concatenated(&mut self, node: &Node, parts: &[View], axis: usize) -> Result<View, NodeError> {
+    pub(super) fn concatenated(
+        &mut self,
+        node: &Node,
+        parts: &[View],
+        axis: usize,
+    ) -> Result<View, NodeError> {
         let ones = self.graph.outputs.contains(&node.outputs[0]);
         let accumulator = concat(&mut self.b, &node.name, parts, axis)?;
         Ok(self.b.emit(&node.name, Class::Move, accumulator, Expression::Sum(0), ones)?)
