@@ -344,6 +344,21 @@ impl View {
         view
     }
 
+    /// The view with an axis of size 1 where it reads the same along it; `None` where it does not.
+    pub fn without(&self, axis: usize) -> Option<View> {
+        let digits = self.first_digit(axis)..self.first_digit(axis) + self.axes.get(axis)?.len();
+        let terms = || self.index.iter().flat_map(|affine| &affine.terms);
+        if terms().any(|term| digits.contains(&term.0)) {
+            return None;
+        }
+        let mut view = self.clone();
+        view.axes[axis] = Vec::new();
+        for term in view.index.iter_mut().flat_map(|affine| &mut affine.terms) {
+            term.0 -= if term.0 >= digits.end { digits.len() } else { 0 };
+        }
+        Some(view)
+    }
+
     /// The view repeated along axes of size 1, as ONNX broadcasts.
     pub fn expanded(&self, sizes: &[usize]) -> View {
         let mut view = self.with_rank(sizes.len());
@@ -632,7 +647,12 @@ impl Builder {
             let bounds = Bounds::new(bounds.lo, bounds.hi).ok_or_else(magnitude)?;
             sums.push(Sum { terms: accumulator.terms, bounds });
         }
-        let class = if class == Class::Move && !reduce.is_empty() { Class::Fold } else { class };
+        // A move that sums has one element inside: of numbers it is the greatest, with the sign of its zero.
+        let class = match (class, self.program.precision) {
+            (Class::Move, Precision::Int8) if !reduce.is_empty() => Class::Fold,
+            (Class::Move, Precision::F32) if !reduce.is_empty() => Class::Maximum,
+            _ => class,
+        };
         let expression = match (self.program.precision, expression) {
             (Precision::F32, Expression::Sum(number)) => Expression::Formula(Formula::Sum(number)),
             (_, expression) => expression,

@@ -14,8 +14,8 @@ use std::time::Instant;
 /// Inputs that the f32 form of an operator takes as constants.
 fn is_parameter(node: &assay_prover::onnx::proto::NodeProto, input: usize) -> bool {
     match node.op_type.as_str() {
-        "Conv" | "ConvTranspose" | "BatchNormalization" | "Clip" | "Pad" | "Slice" => input > 0,
-        "Pow" => input == 1,
+        "Conv" | "ConvTranspose" | "BatchNormalization" | "Pad" | "Slice" => input > 0,
+        "ConvInteger" | "QLinearConv" => [1, 3, 4, 5].contains(&input),
         _ => false,
     }
 }
@@ -65,7 +65,7 @@ fn outcome(case: Case) -> Outcome {
         let found = Tensor::new(found.shape.sizes().to_vec(), values).unwrap();
         let expected = Tensor::new(expected.shape().to_vec(), expected.to_f32()).unwrap();
         match difference(&found, &expected) {
-            Ok(by) if by.worst <= 1e-3 => worst = worst.max(by.worst),
+            Ok(by) if by.worst <= 1e-5 => worst = worst.max(by.worst),
             Ok(by) => return Outcome::Fail(format!("{name} differs by {}", by.worst)),
             Err(error) => return Outcome::Fail(format!("{name}: {error}")),
         }
@@ -91,7 +91,8 @@ fn node_cases_agree_with_their_expectation() {
                 worst = worst.max(by);
             }
             Ok(Outcome::Fail(why)) => failures.push(format!("{name}: {why}")),
-            Ok(Outcome::Unsupported(why)) | Err(why) => *unsupported.entry(why).or_default() += 1,
+            Ok(Outcome::Unsupported(why)) | Err(why) => {
+                if !why.starts_with("import") { println!("{name} {why}"); } *unsupported.entry(why).or_default() += 1; }
         }
     }
     for (why, count) in &unsupported {
@@ -103,7 +104,8 @@ fn node_cases_agree_with_their_expectation() {
         failures.len()
     );
     assert!(failures.is_empty(), "{failures:#?}");
-    assert!(pass >= 30, "{pass}");
+    let least = if shared("onnx-node-tests").is_some() { 560 } else { 50 };
+    assert!(pass >= least, "{pass}");
 }
 
 #[test]

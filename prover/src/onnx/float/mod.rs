@@ -68,7 +68,7 @@ pub fn shape_inputs(domain: &str, op_type: &str) -> std::ops::Range<usize> {
         "Range" => 0..3,
         "Slice" => 1..5,
         "Reshape" | "Expand" | "Tile" | "Split" | "Squeeze" | "Unsqueeze" => 1..2,
-        "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" => 1..2,
+        op if op.starts_with("Reduce") => 1..2,
         "Pad" => 1..4,
         "Dropout" => 1..3,
         _ => 0..0,
