@@ -19,6 +19,7 @@ pub mod interpreter;
 pub mod limits;
 pub mod node;
 pub mod proto;
+mod recurrent;
 mod simplify;
 pub mod tensor;
 pub mod window;

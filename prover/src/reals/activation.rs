@@ -148,6 +148,10 @@ impl Lowering<'_> {
                 self.apply(name, parts, function)?
             }
         };
+        if node.op_type == "Dropout" && node.wants_output(1) {
+            let shape = self.shape(&node.outputs[1])?;
+            self.values.insert(node.outputs[1].clone(), Element::number(1.0, &shape));
+        }
         self.set(&node.outputs[0], result)
     }
 

@@ -69,6 +69,11 @@ impl Element {
         &self.sizes
     }
 
+    /// True where the fold that it ends, if any, may be written and read instead.
+    pub fn can_wait(&self) -> bool {
+        self.fold.is_none() || self.reads.len() < MAX_READS
+    }
+
     /// What it reads, where it waits for no fold.
     pub fn reads(&self) -> &[View] {
         if self.fold.is_none() { &self.reads } else { &[] }
@@ -258,7 +263,11 @@ fn merge(sizes: &[usize], parts: &[Element], function: &impl Fn(&[Formula]) -> F
         formulas.push(part.formula.substitute(&sums));
     }
     let formula = simplified(function(&formulas));
-    let fits = reads.len() <= MAX_READS && formula.nodes() <= MAX_NODES && depth(&formula) <= MAX_DEPTH;
+    // A fold that others wait for may become a read.
+    let waits = fold.as_ref().is_some_and(|fold| fold.shared.is_some());
+    let fits = reads.len() + usize::from(waits) <= MAX_READS
+        && formula.nodes() <= MAX_NODES
+        && depth(&formula) <= MAX_DEPTH;
     fits.then(|| Element { sizes: sizes.to_vec(), fold, reads, formula })
 }
 

@@ -334,7 +334,8 @@ impl<'g> Lowering<'g> {
             fold.shared = None;
         }
         let shared = self.readers.get(name).copied().unwrap_or(0) > 1 && !element.is_cheap();
-        let exit = if shared { exits::exit(self.graph, &self.readers, name) } else { None };
+        let exit =
+            (shared && element.can_wait()).then(|| exits::exit(self.graph, &self.readers, name)).flatten();
         let now = shared && exit.is_none();
         if let (Some(exit), Some(fold)) = (exit, &mut element.fold)
             && fold.shared.is_none()

@@ -5,6 +5,9 @@
 //! ```text
 //! sum over j of (e[i, j] / t[i]) v[j, k]  =  (sum over j of e[i, j] v[j, k]) / t[i]
 //! ```
+//!
+//! Where a mask leaves nothing of a row, and the model makes its weights zero, the row of the product is zero, even
+//! where the matrix holds what is no number.
 
 use super::activation::is_nan;
 use super::element::Element;

@@ -55,6 +55,7 @@ pub fn kernel(domain: &str, op_type: &str) -> Option<Kernel> {
 /// Names of all supported operators, sorted, those of other domains with their domain.
 pub fn supported() -> Vec<String> {
     let mut names: Vec<String> = ONNX.iter().copied().flatten().map(|(name, _)| name.to_string()).collect();
+    names.push("LSTM".to_string());
     names.extend(quantized_contrib::OPERATORS.iter().map(|(name, _)| format!("com.microsoft::{name}")));
     names.sort();
     names
