@@ -190,6 +190,7 @@ pub fn judgeable(bytes: &[u8]) -> Result<Descriptor, RefereeError> {
         (terms().any(|term| term.factors.len() > MAX_FACTORS), "a term has too many factors"),
         (descriptor.strides.iter().flatten().any(|&stride| stride > MAX_STRIDE), "a stride is too long"),
         (descriptor.precision == Precision::F32 && !real_widths, "an f32 element has four bytes"),
+        (!descriptor.operands.is_sorted_by(|a, b| a.source < b.source), "its operands are out of order"),
     ];
     match wrong.into_iter().find(|&(wrong, _)| wrong) {
         Some((_, rule)) => Err(RefereeError::Unjudgeable(rule)),
