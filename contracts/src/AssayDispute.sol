@@ -209,7 +209,7 @@ contract AssayDispute {
         (job.gasPriceCap, job.stage) = (_amount(terms.gasPriceCap), Stage.Offered);
         (job.acceptBy, job.postBy) = (terms.acceptBy, terms.postBy);
         (job.window, job.providerClock, job.challengerClock) =
-            (terms.window, terms.providerClock, terms.challengerClock);
+        (terms.window, terms.providerClock, terms.challengerClock);
         emit Offered(id, msg.sender, terms.provider, nonce, terms);
         _deposit(terms.token, terms.price);
     }
@@ -330,13 +330,10 @@ contract AssayDispute {
     }
 
     /// The first position is what the rules answer to the same call.
-    function _open(
-        JobId id,
-        Ground calldata ground,
-        bytes32 commitment,
-        uint256 gas_,
-        bytes calldata shown
-    ) private returns (GameId game) {
+    function _open(JobId id, Ground calldata ground, bytes32 commitment, uint256 gas_, bytes calldata shown)
+        private
+        returns (GameId game)
+    {
         Job storage job = _at(id, Stage.Posted);
         uint256 end = uint256(job.posted) + job.window;
         if (block.timestamp >= end) revert TooLate(end);
@@ -444,9 +441,7 @@ contract AssayDispute {
     }
 
     /// @notice For the provider: a step that is not as claimed. It wins the game.
-    function rebut(GameId game, Position calldata position, Ground calldata, Rebuttal calldata)
-        external
-    {
+    function rebut(GameId game, Position calldata position, Ground calldata, Rebuttal calldata) external {
         uint256 gas_ = gasleft();
         (Record storage record, Job storage job) = _begin(game, position);
         _ask();

@@ -398,7 +398,8 @@ library Element {
             run.axis = NO_AXIS;
             run.count = 1;
             run.shiftedAxis = -1;
-            uint256 value = x.real ? _finishReal(x, opened, formulas, run, state) : _finishInteger(x, opened, run, state);
+            uint256 value =
+                x.real ? _finishReal(x, opened, formulas, run, state) : _finishInteger(x, opened, run, state);
             return uint64(value & ((uint256(1) << (8 * x.width)) - 1));
         }
     }

@@ -265,10 +265,7 @@ library Game {
         if (step > count || (step == count && p.phase != Phase.Answer)) revert NoPlace(step);
         uint256 state = _state(p, rebuttal.states, step);
         Case memory case_ = Case({
-            inputs: rebuttal.inputs,
-            descriptor: rebuttal.descriptor,
-            element: p.element,
-            openings: rebuttal.openings
+            inputs: rebuttal.inputs, descriptor: rebuttal.descriptor, element: p.element, openings: rebuttal.openings
         });
         bool asClaimed;
         if (step == count) {

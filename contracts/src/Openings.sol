@@ -95,7 +95,11 @@ library Openings {
     }
 
     /// The digest of an operand as leaf and path bind it.
-    function _digest(Cursor memory c, Ground calldata ground, bytes calldata inputs) private pure returns (bytes32 digest) {
+    function _digest(Cursor memory c, Ground calldata ground, bytes calldata inputs)
+        private
+        pure
+        returns (bytes32 digest)
+    {
         unchecked {
             bytes calldata leaf = _slice(c, 2, 1);
             bytes calldata path = _slice(c, 1, 32);

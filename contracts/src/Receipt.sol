@@ -188,13 +188,11 @@ library Receipt {
 
     /// @notice The hash of a receipt.
     /// @param outputs what `checkOutputs` returned.
-    function hash(
-        JobId job,
-        bytes calldata header,
-        bytes32 traceRoot,
-        bytes32[] calldata inputs,
-        bytes memory outputs
-    ) internal pure returns (bytes32) {
+    function hash(JobId job, bytes calldata header, bytes32 traceRoot, bytes32[] calldata inputs, bytes memory outputs)
+        internal
+        pure
+        returns (bytes32)
+    {
         if (inputs.length > type(uint16).max) revert Count();
         bytes memory head = abi.encodePacked(
             "ASSAYRCT",
@@ -205,16 +203,12 @@ library Receipt {
             uint32(Program.operations(header)),
             traceRoot
         );
-        return keccak256(
-            abi.encodePacked(head, uint16(inputs.length), inputs, uint16(outputs.length / 36), outputs)
-        );
+        return keccak256(abi.encodePacked(head, uint16(inputs.length), inputs, uint16(outputs.length / 36), outputs));
     }
 
     /// @notice The EIP-712 domain separator.
     function domainSeparator() internal view returns (bytes32) {
-        return keccak256(
-            abi.encode(DOMAIN_TYPE, keccak256("Assay"), keccak256("1"), block.chainid, address(this))
-        );
+        return keccak256(abi.encode(DOMAIN_TYPE, keccak256("Assay"), keccak256("1"), block.chainid, address(this)));
     }
 
     /// @notice What is signed for a receipt.

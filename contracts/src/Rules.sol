@@ -41,15 +41,12 @@ contract Rules {
     // Receipts.
 
     /// @notice Checks that a receipt is of the program and the inputs that terms name, and that its outputs lie in the trace.
-    function post(
-        Ground calldata ground,
-        uint256,
-        Terms calldata terms,
-        OutputClaim[] calldata outputs,
-        bytes calldata
-    ) external pure returns (bytes32 receipt, bytes32 groundHash, bytes32 termsHash) {
-        bool own =
-            Program.root(ground.header) == terms.program && ground.inputs == Receipt.inputsHash(terms.inputs);
+    function post(Ground calldata ground, uint256, Terms calldata terms, OutputClaim[] calldata outputs, bytes calldata)
+        external
+        pure
+        returns (bytes32 receipt, bytes32 groundHash, bytes32 termsHash)
+    {
+        bool own = Program.root(ground.header) == terms.program && ground.inputs == Receipt.inputsHash(terms.inputs);
         if (!own) revert OtherReceipt();
         bytes memory packed = Receipt.checkOutputs(ground.header, ground.traceRoot, outputs);
         receipt = Receipt.hash(ground.job, ground.header, ground.traceRoot, terms.inputs, packed);
@@ -102,7 +99,11 @@ contract Rules {
 
     // Moves.
 
-    function reveal(GameId, Position calldata position, bytes calldata values) external view returns (Position memory p) {
+    function reveal(GameId, Position calldata position, bytes calldata values)
+        external
+        view
+        returns (Position memory p)
+    {
         p = position;
         Game.reveal(p, referee, values);
     }

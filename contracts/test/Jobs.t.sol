@@ -149,7 +149,9 @@ contract JobsTest is World {
         fails(abi.encodeWithSelector(AssayDispute.TooEarly.selector, START + 20));
         dispute.expire(id);
         chain.warp(START + 20);
-        postFails(ground(), nonce, terms(), "", provider, abi.encodeWithSelector(AssayDispute.TooLate.selector, START + 20));
+        postFails(
+            ground(), nonce, terms(), "", provider, abi.encodeWithSelector(AssayDispute.TooLate.selector, START + 20)
+        );
         dispute.expire(id);
         assertEqual(dispute.credits(address(0), BUYER), terms().price + 5000, "buyer");
         assertEqual(dispute.credits(address(0), provider), terms().providerBond - 5000, "provider");
@@ -181,7 +183,9 @@ contract JobsTest is World {
         require(stageOf(id) == Stage.Posted);
         assertEqual(dispute.jobOf(id).posted, START + 19, "time");
         wires[3][0] = 0x00;
-        postFails(ground(), nonce, t, "", provider, abi.encodeWithSelector(AssayDispute.WrongStage.selector, Stage.Posted));
+        postFails(
+            ground(), nonce, t, "", provider, abi.encodeWithSelector(AssayDispute.WrongStage.selector, Stage.Posted)
+        );
     }
 
     function test_a_receipt_is_of_the_job_the_program_and_the_inputs() external {
@@ -250,11 +254,7 @@ contract JobsTest is World {
         bytes memory head = abi.encodePacked(
             "ASSAYRCT", uint16(1), g.job, t.program, uint32(0), uint32(5), g.traceRoot, uint16(1), t.inputs
         );
-        return keccak256(
-            abi.encodePacked(
-                head, uint16(2), uint32(4), claims[0].digest, uint32(1), claims[1].digest
-            )
-        );
+        return keccak256(abi.encodePacked(head, uint16(2), uint32(4), claims[0].digest, uint32(1), claims[1].digest));
     }
 
     function signedDigest() internal view returns (bytes32) {
@@ -267,7 +267,8 @@ contract JobsTest is World {
                 address(dispute)
             )
         );
-        bytes32 structure = keccak256(abi.encode(keccak256("Receipt(bytes32 job,bytes32 receipt)"), job(), receiptHash()));
+        bytes32 structure =
+            keccak256(abi.encode(keccak256("Receipt(bytes32 job,bytes32 receipt)"), job(), receiptHash()));
         return keccak256(abi.encodePacked(hex"1901", domain, structure));
     }
 
@@ -337,7 +338,8 @@ contract JobsTest is World {
         address buyer = address(bytes20(hex"1414141414141414141414141414141414141414"));
         bytes32 id = keccak256(abi.encode(uint256(31337), at13, buyer, uint256(21), hash));
         assertEqual(id, 0x281c1e4a803432f757817b79082578b439e2d0727619f383a13894cb0465b6c5, "job");
-        bytes32 signed = Hashes(at13).signed(JobId.wrap(bytes32(uint256(t.program) * 7)), bytes32(uint256(t.program) * 8));
+        bytes32 signed =
+            Hashes(at13).signed(JobId.wrap(bytes32(uint256(t.program) * 7)), bytes32(uint256(t.program) * 8));
         assertEqual(signed, 0x450c98e43887c66e9b0aa2e6bc39dc17f497b512450ad1a6adaf661e1d373f3c, "signed");
     }
 

@@ -137,7 +137,11 @@ library Packed {
         return abi.encodeCall(Rules.revealLeaf, (game, p, g, digest, descriptor, blob(r)));
     }
 
-    function _rebutCall(Reader memory r, GameId game, Position memory p, JobId job) private pure returns (bytes memory) {
+    function _rebutCall(Reader memory r, GameId game, Position memory p, JobId job)
+        private
+        pure
+        returns (bytes memory)
+    {
         Rebuttal memory b;
         b.states = blob(r);
         b.step = number(r, 2);

@@ -39,9 +39,7 @@ library Copies {
     function node(bytes32[] memory leaves, uint256 height, uint256 index) internal pure returns (bytes32) {
         if (height == 0) return index < leaves.length ? leaves[index] : bytes32(0);
         return keccak256(
-            abi.encodePacked(
-                bytes1(0x01), node(leaves, height - 1, 2 * index), node(leaves, height - 1, 2 * index + 1)
-            )
+            abi.encodePacked(bytes1(0x01), node(leaves, height - 1, 2 * index), node(leaves, height - 1, 2 * index + 1))
         );
     }
 
