@@ -531,7 +531,7 @@ impl Builder {
             operations: Vec::new(),
             outputs: Vec::new(),
             reshaped: Default::default(),
-        accuracy: AccuracyReport::default(),
+            accuracy: AccuracyReport::default(),
         };
         Builder { program, known: BTreeMap::new() }
     }

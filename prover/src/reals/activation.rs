@@ -312,7 +312,7 @@ impl Lowering<'_> {
         let x = parts.swap_remove(0);
         match (from, to) {
             (_, DType::Bool) => self.map(&node.name, x, |x| x.select(number(1.0), number(0.0))),
-            (from, to) if from.is_float() && !to.is_float() => self.map(&node.name, x, |x| truncated(x)),
+            (from, to) if from.is_float() && !to.is_float() => self.map(&node.name, x, truncated),
             (_, DType::I64 | DType::I32 | DType::F32 | DType::F64) => Ok(x),
             (from, to) if from == to => Ok(x),
             (from, to) => form(format!("a cast from {from} to {to}")),

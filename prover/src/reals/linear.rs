@@ -30,21 +30,26 @@ pub(super) fn sum(of: &[Formula]) -> Formula {
 impl Lowering<'_> {
     /// The right operand of a product, turned if wanted.
     fn right(&mut self, node: &Node, input: usize, turned: bool, left: &View) -> Result<View, NodeError> {
-        if let Some(tensor) = self.constant(node, input).filter(|tensor| tensor.shape().len() == 2) {
-            return self.stored(tensor, turned, left);
+        if let Some(tensor) = self.constant(node, input).filter(|tensor| tensor.shape().len() == 2)
+            && (!self.trained || turned)
+        {
+            return self.stored(&node.inputs[input], tensor, turned, left);
         }
         let view = self.view(node, input)?;
         Ok(if turned { view.transposed(&[1, 0]) } else { view })
     }
 
-    /// A constant matrix, turned if wanted: stored with the digits of the left operand's inner axis, the axis that is
+    /// A constant matrix by its name in the model, where it has one, turned if wanted: stored with the digits of the left operand's inner axis, the axis that is
     /// summed last.
-    pub(super) fn stored(&mut self, tensor: &Tensor, turned: bool, left: &View) -> Result<View, NodeError> {
+    pub(super) fn stored(
+        &mut self,
+        name: &str,
+        tensor: &Tensor,
+        turned: bool,
+        left: &View,
+    ) -> Result<View, NodeError> {
         let values = tensor.to_f32();
         let &[rows, columns] = tensor.shape() else { return form("weights that are no matrix") };
-        if self.trained && !turned {
-            return self.view(node, input);
-        }
         let (inner, outer) = if turned { (columns, rows) } else { (rows, columns) };
         let contracted = |i: usize| match turned {
             true => values[i],
@@ -53,7 +58,7 @@ impl Lowering<'_> {
         let stored: Vec<f32> = (0..values.len()).map(contracted).collect();
         let digits = left.axes().last().filter(|digits| digits.iter().product::<usize>() == inner);
         let digits = digits.cloned().unwrap_or_else(|| vec![inner]);
-        let constant = self.weight(&node.inputs[input], &[&[outer], digits.as_slice()].concat(), &stored)?;
+        let constant = self.weight(name, &[&[outer], digits.as_slice()].concat(), &stored)?;
         match constant.reshaped(&[outer, inner]) {
             Some(view) => Ok(view.transposed(&[1, 0])),
             None => form("weights that cannot be reshaped"),

@@ -303,7 +303,7 @@ impl Lowering<'_> {
         let ranks = (self.shape(&node.inputs[a])?.len(), self.shape(&node.inputs[b])?.len());
         let left = self.centred(node, a, a_zero, ranks.0.saturating_sub(2))?;
         let right = match self.centred_constant(node, b, b_zero, ranks.1.saturating_sub(1))? {
-            Some(tensor) if ranks.1 == 2 => self.stored(&tensor, false, &left)?,
+            Some(tensor) if ranks.1 == 2 => self.stored("", &tensor, false, &left)?,
             _ => self.centred(node, b, b_zero, ranks.1.saturating_sub(1))?,
         };
         self.multiplied(&node.name, left, right)
@@ -336,7 +336,7 @@ impl Lowering<'_> {
         }
         let axis = usize::from(!turn_b);
         let right = match self.centred_constant(node, 3, 5, axis)? {
-            Some(tensor) => self.stored(&tensor, turn_b, &left)?,
+            Some(tensor) => self.stored("", &tensor, turn_b, &left)?,
             None => {
                 let view = self.centred(node, 3, 5, axis)?;
                 if turn_b { view.transposed(&[1, 0]) } else { view }
