@@ -83,21 +83,23 @@ struct Record {
     bytes32 position;
     /// keccak256 of challenger, honest trace root and salt.
     bytes32 commitment;
-    uint64 opened;
+    /// When it was opened, in seconds until 2106.
+    uint32 opened;
     /// Its number among the job's games, from 0 on.
     uint32 number;
     Status status;
+    /// Whether there are movers beside the provider; from the first of them on all of them are in a list.
+    bool strangers;
     /// Metered gas of the challenger.
-    uint96 gas;
-    /// Who moved for the provider first, and its metered gas.
-    address mover;
-    uint96 moverGas;
+    uint88 gas;
+    /// Metered gas of the provider, before anyone else moved for it.
+    uint88 providerGas;
 }
 
-/// Someone who moved for a provider after another did.
+/// Someone who moved for a provider, and its metered gas.
 struct Mover {
     address account;
-    uint96 gas;
+    uint88 gas;
 }
 
 /// The calls to a token.
@@ -170,8 +172,8 @@ contract AssayDispute {
     uint256 public constant DISCLOSE_GAS = 500_000;
     /// Gas of a move after it is metered: its record in storage, and the event.
     uint256 private constant RECORD_GAS = 3_000;
-    /// The same of a first record of a provider's side.
-    uint256 private constant FIRST_RECORD_GAS = 22_000;
+    /// The same of a mover's first record.
+    uint256 private constant NEW_RECORD_GAS = 22_000;
 
     /// The rules of all games.
     Rules public immutable rules;
@@ -343,7 +345,7 @@ contract AssayDispute {
         game = _record(id, job, p, commitment);
         emit Moved(game, p, shown);
         Record storage record = _records[game];
-        record.gas = _price(job, Meter.used(gas_) + RECORD_GAS);
+        _meterChallenger(record, job, gas_);
         _deposit(job.token, record.bond);
     }
 
@@ -355,7 +357,7 @@ contract AssayDispute {
         (record.challenger, record.job, record.commitment) = (msg.sender, id, commitment);
         record.bond = p.phase == Phase.Disclose ? _disclosureBond(job) : job.challengerBond;
         record.position = Positions.hash(p);
-        (record.opened, record.number, record.status) = (uint64(block.timestamp), number, Status.Open);
+        (record.opened, record.number, record.status) = (uint32(block.timestamp), number, Status.Open);
         emit Opened(id, game, msg.sender, number, commitment);
     }
 
@@ -455,7 +457,7 @@ contract AssayDispute {
         (Record storage record, Job storage job) = _begin(game, position);
         _ask();
         emit Disclosed(game, chunk);
-        uint256 paid = uint256(_price(job, Meter.used(gas_))) * 5 / 4;
+        uint256 paid = _price(job, Meter.used(gas_)) * 5 / 4;
         if (paid > record.bond) paid = record.bond;
         _end(game, record, job, Status.Held);
         _credit(job.token, msg.sender, paid);
@@ -514,15 +516,13 @@ contract AssayDispute {
 
     // Gas.
 
-    function _price(Job storage job, uint256 gas_) private view returns (uint96) {
-        uint256 price = tx.gasprice < job.gasPriceCap ? tx.gasprice : job.gasPriceCap;
-        uint256 cost = gas_ * price;
-        return cost > type(uint96).max ? type(uint96).max : uint96(cost);
+    function _price(Job storage job, uint256 gas_) private view returns (uint256) {
+        return gas_ * (tx.gasprice < job.gasPriceCap ? tx.gasprice : job.gasPriceCap);
     }
 
-    function _plus(uint96 a, uint96 b) private pure returns (uint96) {
-        uint256 sum = uint256(a) + b;
-        return sum > type(uint96).max ? type(uint96).max : uint96(sum);
+    function _plus(uint88 a, uint256 b) private pure returns (uint88) {
+        uint256 sum = a + b;
+        return sum > type(uint88).max ? type(uint88).max : uint88(sum);
     }
 
     function _meterChallenger(Record storage record, Job storage job, uint256 gas_) private {
@@ -531,18 +531,15 @@ contract AssayDispute {
 
     /// Metered gas of the provider's side stays in the order of moves; moves of one account in a row are one entry.
     function _meterProvider(GameId game, Record storage record, Job storage job, uint256 gas_) private {
-        if (record.mover == address(0)) {
-            uint96 cost = _price(job, Meter.used(gas_) + FIRST_RECORD_GAS);
-            (record.mover, record.moverGas) = (msg.sender, cost);
+        if (!record.strangers && msg.sender == job.provider) {
+            record.providerGas = _plus(record.providerGas, _price(job, Meter.used(gas_) + RECORD_GAS));
             return;
         }
+        record.strangers = true;
         Mover[] storage movers = _movers[game];
         uint256 count = movers.length;
-        address last = count == 0 ? record.mover : movers[count - 1].account;
-        if (last != msg.sender) {
-            movers.push(Mover(msg.sender, _price(job, Meter.used(gas_) + FIRST_RECORD_GAS)));
-        } else if (count == 0) {
-            record.moverGas = _plus(record.moverGas, _price(job, Meter.used(gas_) + RECORD_GAS));
+        if (count == 0 || movers[count - 1].account != msg.sender) {
+            movers.push(Mover(msg.sender, _plus(0, _price(job, Meter.used(gas_) + NEW_RECORD_GAS))));
         } else {
             Mover storage mover = movers[count - 1];
             mover.gas = _plus(mover.gas, _price(job, Meter.used(gas_) + RECORD_GAS));
@@ -562,7 +559,7 @@ contract AssayDispute {
         _end(game, record, job, Status.Held);
         address token = job.token;
         uint256 left = record.bond;
-        left -= _pay(token, record.mover, record.moverGas, left);
+        left -= _pay(token, job.provider, record.providerGas, left);
         Mover[] storage movers = _movers[game];
         uint256 count = movers.length;
         for (uint256 i = 0; i < count; ++i) {
@@ -738,7 +735,7 @@ contract AssayDispute {
         return _records[game];
     }
 
-    /// @notice Who moved for the provider of a game after its first mover did.
+    /// @notice Who moved for the provider of a game, from the first on that was not the provider.
     function moversOf(GameId game) external view returns (Mover[] memory) {
         return _movers[game];
     }

@@ -38,6 +38,11 @@ library Element {
         /// The first cell of the run that is inside of the tensor, and the first beyond that is not.
         int256 low;
         int256 high;
+        /// Bytes of an element.
+        uint256 width;
+        /// The chunk that was read last: its first byte in the operand, and where it stands in calldata; 0 where none was.
+        uint256 first;
+        uint256 chunk;
     }
 
     /// A run of cells.
@@ -183,13 +188,12 @@ library Element {
         returns (uint256)
     {
         unchecked {
-            line.operand = _load(p) >> 248;
-            line.place = 0;
-            line.step = 0;
-            line.low = 0;
-            line.high = int256(run.count);
+            uint256 operand = _load(p) >> 248;
             ++p;
-            uint256 operand = x.operands[line.operand];
+            if (operand != line.operand) (line.operand, line.chunk) = (operand, 0);
+            operand = x.operands[operand];
+            line.width = Program.widthOf(operand);
+            (line.place, line.step, line.low, line.high) = (0, 0, 0, int256(run.count));
             uint256 rank = Program.rankOf(operand);
             uint256 sizes = Program.sizesOf(operand);
             for (uint256 axis = 0; axis < rank; ++axis) {
@@ -274,11 +278,13 @@ library Element {
     ) private pure returns (uint256) {
         unchecked {
             uint256 total = 0;
-            uint256 factors = run.lines.length;
-            for (uint256 k = 0; k < run.count; ++k) {
+            Line[] memory lines = run.lines;
+            uint256 factors = lines.length;
+            uint256 count = run.count;
+            for (uint256 k = 0; k < count; ++k) {
                 uint256 product = uint256(run.coefficient);
                 for (uint256 i = 0; i < factors; ++i) {
-                    product *= _read(x, opened, run.lines[i], int256(k));
+                    product *= _read(x, opened, lines[i], int256(k));
                 }
                 total += product;
             }
@@ -297,18 +303,20 @@ library Element {
         unchecked {
             uint256 total = state >> 224;
             uint256 block_ = (state >> 192) & 0xffffffff;
-            uint256 factors = run.lines.length;
-            for (uint256 k = 0; k < run.count; ++k) {
-                uint256 cell = run.cell + k;
-                if (cell > 0 && cell % BLOCK == 0) {
+            Line[] memory lines = run.lines;
+            uint256 cell = run.cell;
+            uint256 count = run.count;
+            for (uint256 k = 0; k < count; ++k) {
+                if (cell % BLOCK == 0 && cell > 0) {
                     total = Binary32.add(total, block_);
                     block_ = 0;
                 }
-                uint256 a = factors > 0 ? _read(x, opened, run.lines[0], int256(k)) : 0;
-                if (factors == 1) {
+                ++cell;
+                uint256 a = lines.length > 0 ? _read(x, opened, lines[0], int256(k)) : 0;
+                if (lines.length == 1) {
                     block_ = Binary32.add(block_, a);
                 } else {
-                    uint256 b = factors > 1 ? _read(x, opened, run.lines[1], int256(k)) : 0;
+                    uint256 b = lines.length > 1 ? _read(x, opened, lines[1], int256(k)) : 0;
                     block_ = Binary32.fma(a, b, block_);
                 }
             }
@@ -372,15 +380,27 @@ library Element {
         return run.lines.length > 0 && k >= run.lines[0].low && k < run.lines[0].high;
     }
 
-    /// What a factor reads at a cell of a run; zero outside of its tensor.
+    /// What a factor reads at a cell of a run: an integer, or the bits of a binary32; zero outside of its tensor.
     function _read(Program.Descriptor memory x, Openings.Opened memory opened, Line memory line, int256 k)
         private
         pure
-        returns (uint256)
+        returns (uint256 value)
     {
         unchecked {
             if (k < line.low || k >= line.high) return 0;
-            return Openings.read(opened, x, line.operand, uint256(line.place + k * line.step));
+            uint256 width = line.width;
+            uint256 offset = uint256(line.place + k * line.step) * width;
+            uint256 within = offset - line.first;
+            if (within >= Openings.CHUNK || line.chunk == 0) {
+                within = offset % Openings.CHUNK;
+                line.first = offset - within;
+                line.chunk = Openings.find(opened, line.operand, offset / Openings.CHUNK);
+            }
+            value = Openings.element(line.chunk + within, width);
+            if (x.real) return value;
+            assembly ("memory-safe") {
+                value := signextend(sub(width, 1), value)
+            }
         }
     }
 

@@ -27,10 +27,17 @@ library Meter {
             let ones := 0x0101010101010101010101010101010101010101010101010101010101010101
             let nonzero := 0
             // Beyond the end there are zeros. A byte's highest bit tells whether it is zero; the product adds them all up.
-            for { let p := 0 } lt(p, calldatasize()) { p := add(p, 32) } {
+            for { let p := 0 } lt(p, calldatasize()) { p := add(p, 128) } {
                 let x := calldataload(p)
-                x := shr(7, and(or(add(and(x, low), low), x), not(low)))
-                nonzero := add(nonzero, shr(248, mul(x, ones)))
+                let sum := shr(7, and(or(add(and(x, low), low), x), not(low)))
+                x := calldataload(add(p, 32))
+                sum := add(sum, shr(7, and(or(add(and(x, low), low), x), not(low))))
+                x := calldataload(add(p, 64))
+                sum := add(sum, shr(7, and(or(add(and(x, low), low), x), not(low))))
+                x := calldataload(add(p, 96))
+                sum := add(sum, shr(7, and(or(add(and(x, low), low), x), not(low))))
+                // Each byte is at most 4, and all of them together at most 128.
+                nonzero := add(nonzero, shr(248, mul(sum, ones)))
             }
             gas_ := add(mul(nonzero, sub(NONZERO_BYTE, ZERO_BYTE)), mul(calldatasize(), ZERO_BYTE))
         }

@@ -32,12 +32,13 @@ library Openings {
     /// The step does not read an opening.
     error Unread(uint256 opening);
 
+    /// Bytes of a chunk.
+    uint256 internal constant CHUNK = 1024;
+
     /// What is opened.
     struct Opened {
         /// The entries, ascending.
         uint256[] entries;
-        /// For each operand the entry that was read last.
-        uint256[] last;
         /// The entries that were read, as bits.
         uint256 read;
     }
@@ -68,7 +69,6 @@ library Openings {
             }
             c.end = c.p + packed.length;
             opened.entries = new uint256[](_load(c.p++) >> 248);
-            opened.last = new uint256[](x.operands.length);
             uint256 least = 0;
             for (; c.number < opened.entries.length; ++c.number) {
                 // u8 operand | u64 chunk, then the chunk after its length
@@ -157,43 +157,18 @@ library Openings {
         }
     }
 
-    /// @notice The element at a place of an operand: an integer, or the bits of a binary32.
-    function read(Opened memory opened, Program.Descriptor memory x, uint256 operand, uint256 place)
-        internal
-        pure
-        returns (uint256)
-    {
-        unchecked {
-            uint256 width = Program.widthOf(x.operands[operand]);
-            uint256 offset = place * width;
-            uint256 key = (operand << 64) | (offset >> 10);
-            uint256 entry = _find(opened, operand, key);
-            uint256 value = element(uint32(entry) + (offset & 1023), width);
-            if (x.real) return value;
-            assembly ("memory-safe") {
-                value := signextend(sub(width, 1), value)
-            }
-            return value;
-        }
-    }
-
-    function _find(Opened memory opened, uint256 operand, uint256 key) private pure returns (uint256 entry) {
+    /// @notice Where the bytes of a chunk of an operand stand; it is read from now on.
+    function find(Opened memory opened, uint256 operand, uint256 chunk) internal pure returns (uint256 place) {
         unchecked {
             uint256[] memory entries = opened.entries;
-            uint256 index = opened.last[operand];
-            if (index < entries.length) {
-                entry = entries[index];
-                if (entry >> 32 == key && (opened.read >> index) & 1 == 1) return entry;
+            uint256 key = (operand << 64) | chunk;
+            for (uint256 i = 0; i < entries.length; ++i) {
+                uint256 entry = entries[i];
+                if (entry >> 32 != key) continue;
+                opened.read |= uint256(1) << i;
+                return uint32(entry);
             }
-            for (index = 0; index < entries.length; ++index) {
-                entry = entries[index];
-                if (entry >> 32 == key) {
-                    opened.last[operand] = index;
-                    opened.read |= uint256(1) << index;
-                    return entry;
-                }
-            }
-            revert Closed(operand, key & type(uint64).max);
+            revert Closed(operand, chunk);
         }
     }
 

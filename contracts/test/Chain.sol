@@ -8,6 +8,15 @@ struct Log {
     address emitter;
 }
 
+/// Gas of a call.
+struct Gas {
+    uint64 gasLimit;
+    uint64 gasTotalUsed;
+    uint64 gasMemoryUsed;
+    int64 gasRefunded;
+    uint64 gasRemaining;
+}
+
 /// The cheatcodes of forge that stand for a chain and its accounts.
 interface Chain {
     function parseJsonBytesArray(string calldata json, string calldata key) external pure returns (bytes[] memory);
@@ -21,6 +30,7 @@ interface Chain {
     function addr(uint256 key) external pure returns (address);
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
+    function lastCallGas() external view returns (Gas memory);
     function expectRevert(bytes calldata data) external;
     function expectRevert() external;
 }

@@ -131,7 +131,7 @@ contract World {
 
     // What is agreed and computed.
 
-    function terms() internal view returns (Terms memory t) {
+    function terms() internal view virtual returns (Terms memory t) {
         t.program = keccak256(abi.encodePacked(bytes1(0x02), Copies.header()));
         t.inputs = new bytes32[](1);
         t.inputs[0] = digest(input);
@@ -165,7 +165,7 @@ contract World {
         return dispute.jobId(BUYER, nonce, terms());
     }
 
-    function ground() internal view returns (Ground memory) {
+    function ground() internal view virtual returns (Ground memory) {
         return Ground({
             job: job(),
             header: Copies.header(),
@@ -174,7 +174,7 @@ contract World {
         });
     }
 
-    function outputClaims() internal view returns (OutputClaim[] memory claims) {
+    function outputClaims() internal view virtual returns (OutputClaim[] memory claims) {
         claims = new OutputClaim[](2);
         for (uint256 i = 0; i < 2; ++i) {
             uint256 operation = Copies.outputs()[i];
@@ -198,6 +198,9 @@ contract World {
     }
 
     // Calls.
+
+    /// After each call: its gas can be looked up.
+    function called() internal virtual {}
 
     function asking(address sender) internal {
         chain.prank(sender, sender);
@@ -240,6 +243,7 @@ contract World {
         chain.recordLogs();
         asking(challenger);
         game = dispute.openRoot{value: bond}(id, g, commitment);
+        called();
         p = movedTo(game);
     }
 
@@ -277,6 +281,7 @@ contract World {
         chain.recordLogs();
         asking(sender);
         dispute.reveal(game, p, values);
+        called();
         return movedTo(game);
     }
 
@@ -285,6 +290,7 @@ contract World {
         chain.recordLogs();
         asking(sender);
         dispute.pick(game, p, values, place);
+        called();
         return movedTo(game);
     }
 
@@ -293,6 +299,7 @@ contract World {
         chain.recordLogs();
         asking(sender);
         dispute.revealLeaf(game, p, g, o.digest, o.descriptor, o.path);
+        called();
         return movedTo(game);
     }
 
@@ -301,6 +308,7 @@ contract World {
         chain.recordLogs();
         asking(sender);
         dispute.revealChunk(game, p, chunk);
+        called();
         return movedTo(game);
     }
 
@@ -312,6 +320,7 @@ contract World {
         chain.recordLogs();
         asking(sender);
         dispute.claim(game, p, chunk, Claim({element: element, value: other, states: ""}));
+        called();
         return movedTo(game);
     }
 
@@ -326,12 +335,14 @@ contract World {
         (Ground memory g, Rebuttal memory b) = (ground(), rebuttal());
         asking(sender);
         dispute.rebut(game, p, g, b);
+        called();
     }
 
     function timeout(address sender, GameId game, Position memory p) internal {
         chain.warp(p.deadline);
         asking(sender);
         dispute.timeout(game, p);
+        called();
     }
 
     /// A game in which the challenger has claimed an element of an operation; all provider's moves by one account.
