@@ -2,7 +2,7 @@
 //!
 //! Every tensor of an f32 program is of binary32. Integers of the model (token numbers, masks, classes) are carried as the
 //! numbers that they are, exact up to 2^24, and booleans as 0 and 1. Element-wise nodes are formulas that wait for
-//! their reader ([`element`]), so that a bias, an activation and a residual end in the fold before them; movements are views.
+//! their reader (`element.rs`), so that a bias, an activation and a residual end in the fold before them; movements are views.
 
 mod activation;
 mod element;
