@@ -72,6 +72,15 @@ impl Program {
         })
     }
 
+    /// Bytes of all wires: what a receipt hashes.
+    pub fn wire_bytes(&self) -> u64 {
+        let bytes = |(i, operation): (usize, &Operation)| {
+            let width = self.width(Source::Operation(i)).unwrap_or(0) as u64;
+            (operation.shape.cells() as u64).saturating_mul(width)
+        };
+        self.operations.iter().enumerate().map(bytes).fold(0, u64::saturating_add)
+    }
+
     /// The descriptor of an operation; `None` where there is no such operation, or it reads what is not there.
     pub fn descriptor(&self, number: usize) -> Option<Descriptor> {
         let operation = self.operations.get(number)?;

@@ -350,6 +350,19 @@ impl Descriptor {
         }
     }
 
+    /// The number that the second factor of an f32 move adds to an index of the first: towards zero a whole one.
+    ///
+    /// # Errors
+    /// Where the element is not there.
+    pub fn gather_index<R: Elements>(
+        &self,
+        index: &Access,
+        point: &[usize],
+        read: &mut R,
+    ) -> Result<i64, R::Error> {
+        Ok(to_i64(self.read(index, point, read)?.unwrap_or(0) as u32))
+    }
+
     /// What a term of an f32 move reads; its second factor is added to an index of the first.
     fn gathered<R: Elements>(
         &self,
@@ -358,8 +371,7 @@ impl Descriptor {
         read: &mut R,
     ) -> Result<Option<i64>, R::Error> {
         let [data, index] = term.factors.as_slice() else { return self.first(term, point, read) };
-        let moved = to_i64(self.read(index, point, read)?.unwrap_or(0) as u32);
-        let shift = Some((term.coefficient, moved));
+        let shift = Some((term.coefficient, self.gather_index(index, point, read)?));
         match self.operand(data.source).and_then(|operand| place(data, operand, point, shift)) {
             Some(place) => read.element(data.source, place).map(Some),
             None => Ok(None),
@@ -367,8 +379,9 @@ impl Descriptor {
     }
 }
 
-/// The place that an access reads in row-major order; `None` outside. `shift` adds to the index of an axis.
-fn place(access: &Access, operand: &Operand, point: &[usize], shift: Option<(i64, i64)>) -> Option<u64> {
+/// The place that an access reads at a point of the loop, in row-major order; `None` outside. `shift` is an axis of the tensor
+/// and what is added to its index.
+pub fn place(access: &Access, operand: &Operand, point: &[usize], shift: Option<(i64, i64)>) -> Option<u64> {
     let mut place = 0u64;
     for (axis, (affine, &size)) in access.index.iter().zip(operand.shape.sizes()).enumerate() {
         let moved = shift.filter(|&(shifted, _)| shifted == axis as i64).map_or(0, |(_, by)| by);

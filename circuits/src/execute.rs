@@ -278,6 +278,7 @@ mod tests {
                 scale: 1.0,
                 visibility: Visibility::Public,
             }],
+            reshaped: Default::default(),
             accuracy: AccuracyReport::default(),
         }
     }

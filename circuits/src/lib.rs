@@ -14,7 +14,7 @@ extern crate alloc;
 
 pub mod binary32;
 pub mod builder;
-mod check_f32;
+pub mod check_f32;
 pub mod descriptor;
 pub mod element;
 pub mod elementary;

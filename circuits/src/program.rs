@@ -20,6 +20,7 @@ use crate::shape::{MAX_AXES, Shape};
 use crate::tensor::{
     Bounds, MAX_MAGNITUDE, REAL_BOUNDS, RealTensor, Tensor, bits_from_bytes, integers_from_bytes,
 };
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use thiserror::Error;
@@ -327,6 +328,9 @@ pub struct Program {
     pub operations: Vec<Operation>,
     /// The outputs; an operation is at most one of them.
     pub outputs: Vec<Output>,
+    /// The shape under which the wires of these operations are read, of as many elements in the same order; of f32
+    /// programs.
+    pub reshaped: BTreeMap<usize, Shape>,
     /// What quantisation cost.
     pub accuracy: AccuracyReport,
 }
@@ -365,8 +369,13 @@ impl Program {
         match source {
             Source::Input(i) => self.inputs.get(i).map(|input| (&input.shape, input.bounds)),
             Source::Constant(i) => self.constants.get(i).map(|constant| (&constant.shape, constant.bounds)),
-            Source::Operation(i) => self.operations.get(i).map(|op| (&op.shape, op.bounds())),
+            Source::Operation(i) => self.operations.get(i).map(|op| (self.wire_shape(i, op), op.bounds())),
         }
+    }
+
+    /// The shape under which a wire is read.
+    fn wire_shape<'a>(&'a self, number: usize, operation: &'a Operation) -> &'a Shape {
+        self.reshaped.get(&number).unwrap_or(&operation.shape)
     }
 
     /// Shape of a source; `None` where there is no such source.
@@ -374,7 +383,7 @@ impl Program {
         match source {
             Source::Input(i) => self.inputs.get(i).map(|input| &input.shape),
             Source::Constant(i) => self.constants.get(i).map(|constant| &constant.shape),
-            Source::Operation(i) => self.operations.get(i).map(|op| &op.shape),
+            Source::Operation(i) => self.operations.get(i).map(|op| self.wire_shape(i, op)),
         }
     }
 
@@ -475,6 +484,16 @@ impl Program {
         }
         if self.outputs.is_empty() {
             return Err(part("output", 0, "a program has at least one"));
+        }
+        for (&i, shape) in &self.reshaped {
+            let cells = self.operations.get(i).map(|operation| operation.shape.cells());
+            if self.precision != Precision::F32 || cells != Some(shape.cells()) {
+                return Err(part(
+                    "reshaped wire",
+                    i,
+                    "it is not one of an f32 program with as many elements",
+                ));
+            }
         }
         Ok(())
     }
@@ -639,6 +658,7 @@ impl Program {
             encode_operation(operation, w);
         });
         w.list(&self.outputs, |w, output| encode_output(output, w));
+        encode_reshaped(&self.reshaped, &mut w);
         encode_accuracy(&self.accuracy, &mut w);
         w.finish()
     }
@@ -669,6 +689,7 @@ impl Program {
                 decode_operation(name, r)
             })?,
             outputs: decode_parts(&mut r, MAX_ENDS, 17, "outputs", decode_output)?,
+            reshaped: decode_reshaped(&mut r)?,
             accuracy: decode_accuracy(&mut r)?,
         };
         r.finish()?;
@@ -902,6 +923,25 @@ fn decode_output(r: &mut Reader<'_>) -> Result<Output, DecodeError> {
         scale: r.f64("output scale")?,
         visibility: decode_visibility(r)?,
     })
+}
+
+/// Appends the shapes under which wires are read.
+pub(crate) fn encode_reshaped(reshaped: &BTreeMap<usize, Shape>, w: &mut Writer) {
+    w.length(reshaped.len());
+    for (&operation, shape) in reshaped {
+        w.length(operation);
+        encode_shape(shape.sizes(), w);
+    }
+}
+
+fn decode_reshaped(r: &mut Reader<'_>) -> Result<BTreeMap<usize, Shape>, DecodeError> {
+    let list = decode_parts(r, MAX_OPERATIONS, 5, "reshaped wires", |r| {
+        Ok((r.u32("reshaped operation")? as usize, decode_shape(r)?))
+    })?;
+    if !list.windows(2).all(|pair| pair[0].0 < pair[1].0) {
+        return Err(r.invalid("order of reshaped wires"));
+    }
+    Ok(list.into_iter().collect())
 }
 
 fn encode_accuracy(accuracy: &AccuracyReport, w: &mut Writer) {

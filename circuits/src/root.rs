@@ -6,7 +6,7 @@
 //! root  = keccak256(0x02, header)
 //! header = u32 version | u8 precision | u8 model flag | u32 operations, constants, inputs, outputs
 //!          | tree(operations) | tree(constants) | tree(inputs) | tree(outputs)
-//!          | keccak256(0x03, i64 low and high bound of each sum)                        big-endian, 182 bytes
+//!          | keccak256(0x03, i64 low and high bound of each sum, reshaped wires)        big-endian, 182 bytes
 //! ```
 //!
 //! The leaf of an operation is its [descriptor](crate::descriptor), that of a constant ends in its digest. Names of
@@ -15,6 +15,7 @@
 use crate::encoding::Writer;
 use crate::program::{
     FORMAT_VERSION, Program, encode_constant_header, encode_input, encode_output, encode_precision,
+    encode_reshaped,
 };
 use alloc::vec::Vec;
 use sha3::{Digest, Keccak256};
@@ -81,8 +82,12 @@ impl Program {
         w.bytes(&tree_root(self.outputs.iter().map(|x| leaf(x, encode_output)).collect()));
         // A proof's ranges follow from the bounds; a referee has no use for them, so no descriptor carries them.
         let bounds = self.operations.iter().flat_map(|operation| &operation.sums).map(|sum| sum.bounds);
-        let bounds: Vec<u8> = bounds.flat_map(|b| [b.lo.to_be_bytes(), b.hi.to_be_bytes()].concat()).collect();
-        w.bytes(&keccak(3, &bounds));
+        let mut rest = Writer::new();
+        rest.bytes(
+            &bounds.flat_map(|b| [b.lo.to_be_bytes(), b.hi.to_be_bytes()].concat()).collect::<Vec<u8>>(),
+        );
+        encode_reshaped(&self.reshaped, &mut rest);
+        w.bytes(&keccak(3, &rest.finish()));
         w.finish()
     }
 

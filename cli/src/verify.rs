@@ -1,9 +1,10 @@
-//! `assay verify`: a proof file against a model, and its statement against the buyer's own files.
+//! `assay verify`: a proof file against a model, and its statement against the buyer's own files; or a receipt.
 
 use crate::beacon::read_beacon;
 use crate::error::CliError;
-use crate::model::ModelArgs;
+use crate::model::{FileKind, ModelArgs};
 use crate::progress::Progress;
+use crate::receipt::{self, Own, PinArgs};
 use crate::report::{self, Report};
 use crate::run::preview;
 use crate::tensors::{Loaded, assign, element, integers, one, same};
@@ -31,17 +32,19 @@ Examples:
   assay verify x.proof --model mlp.assay
   assay verify x.proof --vk mlp.vk --input x.npy --output y.npy
   assay verify three.proof --model lenet.assay --input digits.npy --sample 3 --json
+  assay verify r.json --model lenet.assay --input digits.npy --sample 3 --from 0x..
 
 A verified proof says: this program gives these outputs on these inputs. Whether they are the inputs that you mean \
-is for you to say: with --input and --output the statement is compared with your files. Exit code 0: verified, \
+is for you to say: with --input and --output the statement is compared with your files. A verified receipt says only \
+that its signer signed it and that it is whole; `assay replay` recomputes it. Exit code 0: verified, \
 1: rejected, 2: an error of usage or input.";
 
 /// Arguments of `assay verify`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct VerifyArgs {
-    /// The proof file.
-    #[arg(value_name = "RESULT.proof")]
+    /// The proof file, or the receipt.
+    #[arg(value_name = "RESULT.proof|RECEIPT.json")]
     proof: PathBuf,
     #[command(flatten)]
     model: ModelArgs,
@@ -60,6 +63,8 @@ pub struct VerifyArgs {
     /// Takes row I, from 0 on, of each file of inputs, and of those of outputs that have rows.
     #[arg(long, value_name = "I")]
     sample: Option<usize>,
+    #[command(flatten)]
+    pin: PinArgs,
 }
 
 /// What a sampled proof covers, and what that is worth.
@@ -133,6 +138,12 @@ impl VerifyArgs {
     /// Verifies, compares, and reports the verdict.
     pub fn execute(&self) -> Result<Report, CliError> {
         let file = read_bytes(&self.proof)?;
+        if FileKind::of(&file) == Some(FileKind::Receipt) {
+            return self.receipt(&file);
+        }
+        if self.pin.from.is_some() || self.pin.terms.is_some() {
+            return Err(CliError::Usage("--from and --terms are about receipts; this is none".to_string()));
+        }
         let progress = Progress::start("preparing the key");
         let start = Instant::now();
         let key = self.model.key()?;
@@ -222,6 +233,19 @@ impl VerifyArgs {
             }
         }
         Ok(None)
+    }
+
+    fn receipt(&self, file: &[u8]) -> Result<Report, CliError> {
+        if self.model.vk.is_some() {
+            return Err(CliError::Usage("a receipt is of a program: give --model, not --vk".to_string()));
+        }
+        let own = Own {
+            model: self.model.model.as_deref(),
+            input: &self.input,
+            output: &self.output,
+            sample: self.sample,
+        };
+        receipt::verify(file, &self.pin, &own)
     }
 
     /// Compares the statement with the buyer's files; the first difference.

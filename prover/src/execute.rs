@@ -19,10 +19,10 @@
 
 mod elementwise;
 mod matrix;
-mod parallel;
+pub(crate) mod parallel;
 mod product;
-mod read;
-mod walk;
+pub(crate) mod read;
+pub(crate) mod walk;
 
 use assay_circuits::execute::{ExecuteError, Trace, check_inputs};
 use assay_circuits::program::{Class, Operation, Precision, Program, Source, Sum, Term};

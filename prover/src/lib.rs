@@ -18,13 +18,17 @@
 //! # }
 //! ```
 
+pub mod audit;
 pub mod batch_affine;
+pub mod beacon;
 pub mod commitment;
 pub mod compile;
 pub mod count;
 pub mod dispute;
+pub mod envelope;
 pub mod error;
 pub mod execute;
+pub mod execute_f32;
 pub mod files;
 #[cfg(target_arch = "x86_64")]
 mod ifma;
@@ -36,9 +40,16 @@ pub mod onnx;
 pub mod opening;
 pub mod prove;
 pub mod quantise;
+pub mod reals;
+pub mod receipt;
+pub mod run;
+pub mod signature;
+pub mod spill;
 pub mod sumcheck;
 pub mod table;
+pub mod terms;
 pub mod trace;
+pub mod train;
 pub mod witness;
 
 pub use compile::{CompileOptions, compile, dequantise_output, quantise_input};

@@ -149,7 +149,7 @@ fn the_demo_shows_a_proof_and_two_rejections() {
 fn help_shows_examples_for_every_subcommand() {
     let world = World::new();
     assert!(world.assay("--help").done().contains("Exit codes"));
-    for command in ["compile", "run", "prove", "verify", "inspect", "key"] {
+    for command in ["compile", "run", "prove", "verify", "inspect", "key", "signer", "replay", "export"] {
         let help = world.assay(&format!("{command} --help")).done();
         assert!(help.contains(&format!("assay {command} ")), "{help}");
     }
