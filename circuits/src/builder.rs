@@ -975,6 +975,16 @@ mod tests {
     }
 
     #[test]
+    fn an_axis_that_is_only_repeated_can_go() {
+        let (_, x, tensor) = input(&[3, 1, 5]);
+        let wide = x.expanded(&[3, 4, 5]);
+        let narrow = wide.without(1).unwrap();
+        assert_eq!(narrow.sizes(), [3, 1, 5]);
+        assert_eq!(read(&narrow, &tensor), tensor.values);
+        assert!(wide.without(0).is_none() && wide.without(2).is_none());
+    }
+
+    #[test]
     fn any_reshape_is_a_move() {
         for (sizes, order) in
             [(vec![4, 3, 6], [2, 0, 1]), (vec![5, 7, 2], [1, 2, 0]), (vec![8, 9, 1], [1, 0, 2])]

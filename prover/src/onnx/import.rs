@@ -286,6 +286,7 @@ fn fold(mut graph: Graph, limits: Limits) -> Result<Graph, ImportError> {
             }
         }
         let refused = |source| ImportError::Node { node: name(), op: op(), source };
+        check_shape_inputs(&node, &graph.constants).map_err(refused)?;
         if is_recurrent(&node.domain, &node.op_type) {
             let find = |value: &str| graph.constants.get(value).or_else(|| probes.get(value));
             let expansion = expand(&node, find).map_err(refused)?;
@@ -293,7 +294,6 @@ fn fold(mut graph: Graph, limits: Limits) -> Result<Graph, ImportError> {
             expansion.nodes.into_iter().rev().for_each(|node| unread.push_front(node));
             continue;
         }
-        check_shape_inputs(&node, &graph.constants).map_err(refused)?;
         let find = |value: &str| graph.constants.get(value).or_else(|| probes.get(value));
         let values = evaluate(&node, find, opset, &budget).map_err(|e| match e {
             RunError::Node { source, .. } => refused(source),

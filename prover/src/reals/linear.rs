@@ -39,8 +39,8 @@ impl Lowering<'_> {
         Ok(if turned { view.transposed(&[1, 0]) } else { view })
     }
 
-    /// A constant matrix by its name in the model, where it has one, turned if wanted: stored with the digits of the left operand's inner axis, the axis that is
-    /// summed last.
+    /// A constant matrix by its name in the model, where it has one, turned if wanted: stored with the digits of the
+    /// left operand's inner axis, the axis that is summed last.
     pub(super) fn stored(
         &mut self,
         name: &str,

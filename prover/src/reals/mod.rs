@@ -85,7 +85,8 @@ struct Lowering<'g> {
     values: BTreeMap<String, Element>,
     /// How often a value is read, as an output too.
     readers: BTreeMap<&'g str, usize>,
-    /// Whether weights keep the model's layout, and are never numbers of a formula.
+    /// Whether weights keep the model's layout, and are never numbers of a formula; values that several nodes read are
+    /// then written, and a softmax is whole, which keeps derivatives short.
     trained: bool,
     /// The names of constants that are weights.
     weights: BTreeMap<usize, String>,
@@ -334,8 +335,9 @@ impl<'g> Lowering<'g> {
             fold.shared = None;
         }
         let shared = self.readers.get(name).copied().unwrap_or(0) > 1 && !element.is_cheap();
-        let exit =
-            (shared && element.can_wait()).then(|| exits::exit(self.graph, &self.readers, name)).flatten();
+        let exit = (shared && !self.trained && element.can_wait())
+            .then(|| exits::exit(self.graph, &self.readers, name))
+            .flatten();
         let now = shared && exit.is_none();
         if let (Some(exit), Some(fold)) = (exit, &mut element.fold)
             && fold.shared.is_none()

@@ -65,7 +65,8 @@ impl Lowering<'_> {
         };
         let last = powers.sizes().len().checked_sub(1)?;
         let totals = totals.without(last)?;
-        (last > 0 && self.powers.contains(&powers.source())).then_some((powers.clone(), totals, zeroed))
+        let softmax = self.powers.contains(&powers.source()) && !self.trained;
+        (last > 0 && softmax).then_some((powers.clone(), totals, zeroed))
     }
 
     /// The product of a softmax, divided by its totals.

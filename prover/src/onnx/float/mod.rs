@@ -67,6 +67,7 @@ pub fn shape_inputs(domain: &str, op_type: &str) -> std::ops::Range<usize> {
         _ if !domain.is_empty() => 0..0,
         "ConstantOfShape" => 0..1,
         "Range" => 0..3,
+        "LSTM" => 4..5,
         "Slice" => 1..5,
         "Reshape" | "Expand" | "Tile" | "Split" | "Squeeze" | "Unsqueeze" => 1..2,
         op if op.starts_with("Reduce") => 1..2,
