@@ -344,6 +344,21 @@ impl View {
         view
     }
 
+    /// The view with an axis of size 1 where it reads the same along it; `None` where it does not.
+    pub fn without(&self, axis: usize) -> Option<View> {
+        let digits = self.first_digit(axis)..self.first_digit(axis) + self.axes.get(axis)?.len();
+        let terms = || self.index.iter().flat_map(|affine| &affine.terms);
+        if terms().any(|term| digits.contains(&term.0)) {
+            return None;
+        }
+        let mut view = self.clone();
+        view.axes[axis] = Vec::new();
+        for term in view.index.iter_mut().flat_map(|affine| &mut affine.terms) {
+            term.0 -= if term.0 >= digits.end { digits.len() } else { 0 };
+        }
+        Some(view)
+    }
+
     /// The view repeated along axes of size 1, as ONNX broadcasts.
     pub fn expanded(&self, sizes: &[usize]) -> View {
         let mut view = self.with_rank(sizes.len());
@@ -516,7 +531,7 @@ impl Builder {
             operations: Vec::new(),
             outputs: Vec::new(),
             reshaped: Default::default(),
-        accuracy: AccuracyReport::default(),
+            accuracy: AccuracyReport::default(),
         };
         Builder { program, known: BTreeMap::new() }
     }
@@ -632,7 +647,12 @@ impl Builder {
             let bounds = Bounds::new(bounds.lo, bounds.hi).ok_or_else(magnitude)?;
             sums.push(Sum { terms: accumulator.terms, bounds });
         }
-        let class = if class == Class::Move && !reduce.is_empty() { Class::Fold } else { class };
+        // A move that sums has one element inside: of numbers it is the greatest, with the sign of its zero.
+        let class = match (class, self.program.precision) {
+            (Class::Move, Precision::Int8) if !reduce.is_empty() => Class::Fold,
+            (Class::Move, Precision::F32) if !reduce.is_empty() => Class::Maximum,
+            _ => class,
+        };
         let expression = match (self.program.precision, expression) {
             (Precision::F32, Expression::Sum(number)) => Expression::Formula(Formula::Sum(number)),
             (_, expression) => expression,
@@ -952,6 +972,16 @@ mod tests {
         let expected: Vec<i64> =
             points(&[3, 8]).map(|p| if inside(&p) { cell(p[0], p[1] - 2) } else { 0 }).collect();
         assert_eq!(read(&padded, &tensor), expected);
+    }
+
+    #[test]
+    fn an_axis_that_is_only_repeated_can_go() {
+        let (_, x, tensor) = input(&[3, 1, 5]);
+        let wide = x.expanded(&[3, 4, 5]);
+        let narrow = wide.without(1).unwrap();
+        assert_eq!(narrow.sizes(), [3, 1, 5]);
+        assert_eq!(read(&narrow, &tensor), tensor.values);
+        assert!(wide.without(0).is_none() && wide.without(2).is_none());
     }
 
     #[test]

@@ -279,7 +279,7 @@ mod tests {
                 visibility: Visibility::Public,
             }],
             reshaped: Default::default(),
-        accuracy: AccuracyReport::default(),
+            accuracy: AccuracyReport::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Formulas: what an f32 operation does to its sums at one output element.
 //!
-//! A tree over correctly rounded operations of binary32 and the elementary functions of [`elementary`](crate::elementary).
+//! A tree over correctly rounded operations of binary32 and the elementary functions of [`elementary`].
 //! All of them are total. A NaN's payload is unobservable within a tree, and the value of a formula is the canonical
 //! NaN where it is one. Written over [`Real`], so that the reference, the kernels and the referee evaluate one source.
 //!

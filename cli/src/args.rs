@@ -1,5 +1,6 @@
 //! The arguments: the subcommands, and what several of them share. Each flag is documented where it is defined.
 
+use assay_circuits::program::Program;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -66,6 +67,32 @@ pub struct InputArgs {
     /// Takes row I, from 0 on, of each file, whose first axis then counts samples.
     #[arg(long, value_name = "I")]
     pub sample: Option<usize>,
+    /// A folder for the inputs that no file is given for: NAME.next.npy, as a training step before this one wrote it, or
+    /// NAME.npy.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+}
+
+impl InputArgs {
+    /// The files, those of the state folder included.
+    pub fn files(&self, program: &Program) -> Vec<String> {
+        let mut files = self.input.clone();
+        let Some(folder) = &self.state else { return files };
+        for input in &program.inputs {
+            let found =
+                ["next.npy", "npy"].map(|end| folder.join(format!("{}.{end}", file_name(&input.name))));
+            if let Some(path) = found.iter().find(|path| path.exists()) {
+                files.push(format!("{}={}", input.name, path.display()));
+            }
+        }
+        files
+    }
+}
+
+/// A tensor's name as a file's: what a file's name may not hold becomes `_`.
+pub fn file_name(name: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+    name.chars().map(safe).collect::<String>().trim_start_matches('.').to_string()
 }
 
 /// Threads of the work.

@@ -233,7 +233,7 @@ impl AnswerArgs {
     fn execute(&self) -> Result<Report, CliError> {
         let progress = Progress::start("reading");
         let program = read_program(&self.model)?;
-        let (inputs, _) = read_run_inputs(&program, &self.inputs.input, self.inputs.sample)?;
+        let (inputs, _) = read_run_inputs(&program, &self.inputs.files(&program), self.inputs.sample)?;
         let (_, receipt, samples) = Draw::read(&self.draw, &program)?;
         let (evidence, _) = open(&read_bytes(&self.receipt)?, &PinArgs::default())?
             .map_err(|reason| CliError::content(&self.receipt, reason))?;

@@ -5,6 +5,7 @@ use crate::error::CliError;
 use crate::progress::Progress;
 use crate::report::{self, Report};
 use crate::tensors::{assign, samples, typed};
+use crate::train::TrainArgs;
 use assay_circuits::program::{ImageInput, Precision, Program, Visibility};
 use assay_prover::compile::{Bits, CompileOptions, compile};
 use assay_prover::files::{read_bytes, write_atomically};
@@ -24,7 +25,9 @@ Examples:
   assay compile cnn.onnx --calibrate photos/*.png --image-scale 0.00392156862745098 \\
       --image-mean 0.485,0.456,0.406 --image-std 0.229,0.224,0.225 -o cnn.assay
   assay compile secret.onnx --committed --commit-input x -o secret.assay
-  assay compile bert.onnx --precision f32 --dim batch=1 --dim sequence=128 -o bert.assay";
+  assay compile bert.onnx --precision f32 --dim batch=1 --dim sequence=128 -o bert.assay
+  assay compile lenet.onnx --train sgd --lr 0.0625 --loss softmax-cross-entropy --batch 32 -o step.assay
+  assay run step.assay --state step.init --input image=images.npy labels=labels.npy -o step1";
 
 /// Arguments of `assay compile`.
 #[derive(Args)]
@@ -32,7 +35,7 @@ Examples:
 pub struct CompileArgs {
     /// The ONNX model: float, or quantised already.
     #[arg(value_name = "MODEL.onnx")]
-    model: PathBuf,
+    pub(crate) model: PathBuf,
     /// int8: integers, for proofs, receipts, audits and disputes. f32: the model's own numbers in one fixed order of
     /// evaluation, for receipts, audits and disputes.
     #[arg(long, value_enum, default_value = "int8")]
@@ -43,7 +46,7 @@ pub struct CompileArgs {
     calibrate: Vec<String>,
     /// Pins a dynamic dimension; one at the front is 1 unless pinned.
     #[arg(long, value_name = "NAME=SIZE", value_parser = parse_dim)]
-    dim: Vec<(String, usize)>,
+    pub(crate) dim: Vec<(String, usize)>,
     /// Width of the integers: auto takes 8 bits, and more where the calibration shows that 8 lose accuracy.
     #[arg(long, value_enum, default_value = "auto")]
     bits: BitsArg,
@@ -66,7 +69,9 @@ pub struct CompileArgs {
     #[arg(long, value_name = "A,B,C", requires = "image_scale", value_delimiter = ',', value_parser = parse_finite)]
     image_std: Vec<f64>,
     #[command(flatten)]
-    out: OutArgs,
+    pub(crate) train: TrainArgs,
+    #[command(flatten)]
+    pub(crate) out: OutArgs,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -101,6 +106,11 @@ impl CompileArgs {
         let start = Instant::now();
         let progress = Progress::start("importing");
         let bytes = read_bytes(&self.model)?;
+        if let Some(which) = self.train.train {
+            progress.phase("differentiating");
+            self.only_reals()?;
+            return self.training_step(which, &bytes, start);
+        }
         let dims = self.dim.iter().cloned().collect();
         let graph = import(&bytes, &dims)
             .map_err(|source| CliError::Import { path: self.model.clone(), source: Box::new(source) })?;
@@ -139,8 +149,8 @@ impl CompileArgs {
         Ok(Report::done(lines.join("\n"), json))
     }
 
-    /// Compiles an f32 program.
-    fn reals(&self, graph: &Graph, options: &CompileOptions, start: Instant) -> Result<Report, CliError> {
+    /// Refuses what belongs to programs of integers.
+    fn only_reals(&self) -> Result<(), CliError> {
         let committed = [&self.commit_input, &self.commit_output].iter().any(|names| !names.is_empty());
         let of_integers = [
             ("--calibrate", !self.calibrate.is_empty()),
@@ -151,6 +161,12 @@ impl CompileArgs {
         if let Some((flag, _)) = of_integers.iter().find(|(_, given)| *given) {
             return Err(CliError::Usage(format!("{flag}: an f32 program has no integers and no proof")));
         }
+        Ok(())
+    }
+
+    /// Compiles an f32 program.
+    fn reals(&self, graph: &Graph, options: &CompileOptions, start: Instant) -> Result<Report, CliError> {
+        self.only_reals()?;
         let program = reals::compile(graph, options.image.as_ref())
             .map_err(|source| CliError::Reals { path: self.model.clone(), source: Box::new(source) })?;
         let encoded = program.encode();

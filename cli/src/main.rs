@@ -21,6 +21,7 @@ mod report;
 mod run;
 mod signer;
 mod tensors;
+mod train;
 mod verify;
 
 use args::{Cli, Command};

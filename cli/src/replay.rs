@@ -66,7 +66,7 @@ impl ReplayArgs {
         let file = read_bytes(&self.receipt)?;
         let progress = Progress::start("reading");
         let program = read_program(&self.model)?;
-        let (inputs, _) = read_run_inputs(&program, &self.inputs.input, self.inputs.sample)?;
+        let (inputs, _) = read_run_inputs(&program, &self.inputs.files(&program), self.inputs.sample)?;
         let (evidence, signer) = match open(&file, &self.pin)? {
             Ok(opened) => opened,
             Err(reason) => return Ok(rejected(reason, None)),

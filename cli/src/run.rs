@@ -1,6 +1,6 @@
 //! `assay run`: a program on inputs, without a proof, and with a receipt where one is asked for.
 
-use crate::args::InputArgs;
+use crate::args::{InputArgs, file_name};
 use crate::error::CliError;
 use crate::model::read_program;
 use crate::progress::Progress;
@@ -112,7 +112,7 @@ impl RunArgs {
     pub fn execute(&self) -> Result<Report, CliError> {
         let progress = Progress::start("reading");
         let program = read_program(&self.model)?;
-        let (inputs, notes) = read_run_inputs(&program, &self.inputs.input, self.inputs.sample)?;
+        let (inputs, notes) = read_run_inputs(&program, &self.inputs.files(&program), self.inputs.sample)?;
         progress.phase("running");
         let start = Instant::now();
         let (run, digests) = match self.receipt.receipt {
@@ -168,12 +168,9 @@ impl RunArgs {
 
 /// The name of an output's files: a tensor's name may hold what a file's name may not, or two may become one.
 fn file_stem(program: &Program, index: usize) -> String {
-    let clean = |name: &str| -> String {
-        let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
-        name.chars().map(safe).collect::<String>().trim_start_matches('.').to_string()
-    };
-    let name = clean(&program.outputs[index].name);
-    let taken = program.outputs.iter().enumerate().any(|(i, other)| i != index && clean(&other.name) == name);
+    let name = file_name(&program.outputs[index].name);
+    let taken =
+        program.outputs.iter().enumerate().any(|(i, other)| i != index && file_name(&other.name) == name);
     if name.is_empty() || taken { format!("{name}{index}") } else { name }
 }
 

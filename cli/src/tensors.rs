@@ -306,6 +306,8 @@ pub fn reals(
     sample: Option<usize>,
 ) -> Result<RealTensor, CliError> {
     let input = &program.inputs[index];
+    // A file that is the input as it is has no rows to choose from.
+    let sample = sample.filter(|_| !same(loaded.tensor.shape(), input.shape.sizes()));
     let tensor = one(loaded, input.shape.sizes(), sample)?;
     let tensor = input.image.as_ref().and_then(|image| pixels(&tensor, image)).unwrap_or(tensor);
     if let Ok(integers) = tensor.integers()

@@ -2,112 +2,12 @@
 pragma solidity 0.8.37;
 
 import {Chunk, Claim, Operation, Rebuttal} from "./Game.sol";
+import {Escrow} from "./Escrow.sol";
+import {Job, Mover, Record, Stage, Status} from "./Job.sol";
 import {Meter} from "./Meter.sol";
 import {GameId, Ground, JobId, Phase, Position, Positions} from "./Position.sol";
 import {OutputClaim, Receipt, Terms} from "./Receipt.sol";
 import {Rules, Shown} from "./Rules.sol";
-
-/// How far a job is.
-enum Stage {
-    None,
-    /// The buyer has paid in.
-    Offered,
-    /// The provider has locked its bond.
-    Accepted,
-    /// The receipt is posted; games may be open.
-    Posted,
-    /// The receipt stands.
-    Final,
-    /// A challenger has won.
-    Fallen,
-    /// Nobody accepted, or no receipt came in time.
-    Expired
-}
-
-/// How a game stands.
-enum Status {
-    None,
-    /// It is played.
-    Open,
-    /// The provider has won.
-    Held,
-    /// The challenger has won.
-    Lost,
-    /// Another game decided the job.
-    Closed
-}
-
-/// A job: its terms, as far as they are needed, and what became of it.
-struct Job {
-    address buyer;
-    uint96 price;
-    address provider;
-    uint96 providerBond;
-    address token;
-    uint96 challengerBond;
-    /// Who else may split for the provider.
-    address agent;
-    uint96 lateFee;
-    uint96 gasPriceCap;
-    uint64 acceptBy;
-    uint64 postBy;
-    Stage stage;
-    uint64 window;
-    uint64 providerClock;
-    uint64 challengerClock;
-    /// When the receipt was posted.
-    uint64 posted;
-    /// The hash of what all games stand on.
-    bytes32 ground;
-    /// Number of games, and of those that are open.
-    uint32 games;
-    uint32 open;
-    /// What is left of the provider's bond for the gas of challengers whose games were open when the receipt fell.
-    uint96 pool;
-    /// The prize, who has it so far, whether that game has shown what it knew, and until when others may.
-    uint96 prize;
-    uint32 holder;
-    bool shown;
-    uint64 until;
-    /// The hash of the position in which the provider fell silent, where it held a claim.
-    bytes32 claim;
-}
-
-/// A game.
-struct Record {
-    address challenger;
-    /// What the challenger has locked.
-    uint96 bond;
-    JobId job;
-    /// The hash of its position.
-    bytes32 position;
-    /// keccak256 of challenger, honest trace root and salt.
-    bytes32 commitment;
-    /// When it was opened, in seconds until 2106.
-    uint32 opened;
-    /// Its number among the job's games, from 0 on.
-    uint32 number;
-    Status status;
-    /// Whether there are movers beside the provider; from the first of them on all of them are in a list.
-    bool strangers;
-    /// Metered gas of the challenger.
-    uint88 gas;
-    /// Metered gas of the provider, before anyone else moved for it.
-    uint88 providerGas;
-}
-
-/// Someone who moved for a provider, and its metered gas.
-struct Mover {
-    address account;
-    uint88 gas;
-}
-
-/// The calls to a token.
-interface ERC20 {
-    function balanceOf(address account) external view returns (uint256);
-    function transfer(address to, uint256 amount) external returns (bool);
-    function transferFrom(address from, address to, uint256 amount) external returns (bool);
-}
 
 /// @title Jobs, receipts, disputes, and their money
 /// @notice A buyer offers a job and pays in its price; a provider accepts, locks a bond, and posts a receipt. Whoever has
@@ -116,10 +16,9 @@ interface ERC20 {
 ///
 ///     Offered -> Accepted -> Posted -> Final | Fallen          Offered | Accepted -> Expired
 ///
-/// There is no owner and no upgrade, and no key changes an open game. Nothing is sent but by `withdraw`. A token must move exactly
-/// the amount that it is asked to move and must not change balances by itself. The Rust twin is `verifier/src/escrow.rs`,
-/// the specification `papers/dispute.md`, section 6.
-contract AssayDispute {
+/// There is no owner and no upgrade, and no key changes an open game. The Rust twin is `verifier/src/escrow.rs`, the specification
+/// `papers/dispute.md`, section 6.
+contract AssayDispute is Escrow {
     /// The job is not that far, or beyond.
     error WrongStage(Stage stage);
     /// The sender may not do it.
@@ -144,12 +43,6 @@ contract AssayDispute {
     error GamesOpen(uint256 count);
     /// What is shown does not take the prize.
     error NoPrize();
-    /// Another amount was paid in than is due.
-    error WrongPayment(uint256 paid, uint256 due);
-    /// A transfer failed.
-    error TransferFailed();
-    /// A token calls back.
-    error Reentered();
 
     event Offered(JobId indexed job, address indexed buyer, address indexed provider, uint256 nonce, Terms terms);
     event Accepted(JobId indexed job);
@@ -164,9 +57,6 @@ contract AssayDispute {
     event GameEnded(GameId indexed game, Status status);
     event Disclosed(GameId indexed game, bytes chunk);
     event PrizeHeld(JobId indexed job, GameId indexed game, uint256 amount, uint256 until);
-    event Credited(address indexed token, address indexed account, uint256 amount);
-    event Burned(address indexed token, uint256 amount);
-    event Withdrawn(address indexed token, address indexed account, address to, uint256 amount);
 
     /// Gas that the answer to a disclosure costs at most; the buyer locks five quarters of it.
     uint256 public constant DISCLOSE_GAS = 500_000;
@@ -183,11 +73,6 @@ contract AssayDispute {
     mapping(JobId => Job) private _jobs;
     mapping(GameId => Record) private _records;
     mapping(GameId => Mover[]) private _movers;
-    /// What an account may withdraw of a token.
-    mapping(address token => mapping(address account => uint256)) public credits;
-    /// What nobody gets.
-    mapping(address token => uint256) public burned;
-    uint256 private _lock = 1;
 
     constructor(Rules rules_) {
         rules = rules_;
@@ -345,7 +230,7 @@ contract AssayDispute {
         game = _record(id, job, p, commitment);
         emit Moved(game, p, shown);
         Record storage record = _records[game];
-        _meterChallenger(record, job, gas_);
+        record.gas = _plus(0, _price(job, Meter.used(gas_)));
         _deposit(job.token, record.bond);
     }
 
@@ -638,65 +523,6 @@ contract AssayDispute {
         if (prize == 0) revert NoPrize();
         job.prize = 0;
         _credit(job.token, _records[gameId(id, job.holder)].challenger, prize);
-    }
-
-    // Money.
-
-    /// @notice Sends all that the sender is owed of a token; zero is the chain's own.
-    function withdraw(address token, address to) external returns (uint256 amount) {
-        _enter();
-        amount = credits[token][msg.sender];
-        credits[token][msg.sender] = 0;
-        emit Withdrawn(token, msg.sender, to, amount);
-        bool success;
-        if (token == address(0)) {
-            (success,) = to.call{value: amount}("");
-        } else {
-            success = _call(token, abi.encodeCall(ERC20.transfer, (to, amount)));
-        }
-        if (!success) revert TransferFailed();
-        _lock = 1;
-    }
-
-    function _enter() private {
-        if (_lock != 1) revert Reentered();
-        _lock = 2;
-    }
-
-    /// Takes in what the sender owes. The last step of a call; while it runs nothing else is taken in or sent.
-    function _deposit(address token, uint256 amount) private {
-        if (token == address(0)) {
-            if (msg.value != amount) revert WrongPayment(msg.value, amount);
-            return;
-        }
-        if (msg.value != 0) revert WrongPayment(msg.value, 0);
-        if (amount == 0) return;
-        _enter();
-        uint256 before = ERC20(token).balanceOf(address(this));
-        if (!_call(token, abi.encodeCall(ERC20.transferFrom, (msg.sender, address(this), amount)))) {
-            revert TransferFailed();
-        }
-        uint256 received = ERC20(token).balanceOf(address(this)) - before;
-        if (received != amount) revert WrongPayment(received, amount);
-        _lock = 1;
-    }
-
-    /// A call to a token that may answer nothing, and else must answer true.
-    function _call(address token, bytes memory data) private returns (bool) {
-        (bool success, bytes memory result) = token.call(data);
-        return success && token.code.length > 0 && (result.length == 0 || abi.decode(result, (bool)));
-    }
-
-    function _credit(address token, address account, uint256 amount) private {
-        if (amount == 0) return;
-        credits[token][account] += amount;
-        emit Credited(token, account, amount);
-    }
-
-    function _burn(address token, uint256 amount) private {
-        if (amount == 0) return;
-        burned[token] += amount;
-        emit Burned(token, amount);
     }
 
     function _amount(uint256 amount) private pure returns (uint96) {

@@ -15,8 +15,8 @@ library Meter {
     /// @param start what was left when the call began.
     function used(uint256 start) internal view returns (uint256 gas_) {
         unchecked {
-            gas_ = start - gasleft();
-            if (msg.sender == tx.origin && msg.sender.code.length == 0) gas_ += TRANSACTION + _data();
+            if (msg.sender == tx.origin && msg.sender.code.length == 0) gas_ = TRANSACTION + _data();
+            gas_ += start - gasleft();
         }
     }
 

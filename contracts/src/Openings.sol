@@ -188,12 +188,17 @@ library Openings {
     /// @notice `width` bytes at a place of calldata as a little-endian number.
     function element(uint256 p, uint256 width) internal pure returns (uint256 value) {
         unchecked {
-            value = _load(p) >> (256 - 8 * width);
-            if (width == 1) return value;
+            value = _load(p);
+            if (width == 4) {
+                value >>= 224;
+                value = ((value & 0xff00ff00) >> 8) | ((value & 0x00ff00ff) << 8);
+                return (value >> 16) | ((value & 0xffff) << 16);
+            }
+            if (width == 1) return value >> 248;
+            value >>= 192;
             value = ((value & 0xff00ff00ff00ff00) >> 8) | ((value & 0x00ff00ff00ff00ff) << 8);
-            if (width == 2) return value;
+            if (width == 2) return value >> 48;
             value = ((value & 0xffff0000ffff0000) >> 16) | ((value & 0x0000ffff0000ffff) << 16);
-            if (width == 4) return value;
             return (value >> 32) | ((value & 0xffffffff) << 32);
         }
     }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {AssayDispute, Stage} from "../src/AssayDispute.sol";
+import {AssayDispute} from "../src/AssayDispute.sol";
+import {Escrow} from "../src/Escrow.sol";
+import {Stage} from "../src/Job.sol";
 import {Ground, JobId} from "../src/Position.sol";
 import {Program} from "../src/Program.sol";
 import {ERC1271, OutputClaim, Receipt, Terms} from "../src/Receipt.sol";
@@ -56,7 +58,7 @@ contract JobsTest is World {
 
     function test_an_offer_pays_its_price_exactly() external {
         Terms memory t = terms();
-        bytes4 wrong = AssayDispute.WrongPayment.selector;
+        bytes4 wrong = Escrow.WrongPayment.selector;
         offerFails(t, t.price - 1, abi.encodeWithSelector(wrong, t.price - 1, t.price));
         offerFails(t, t.price + 1, abi.encodeWithSelector(wrong, t.price + 1, t.price));
         assertEqual(JobId.unwrap(offered()), JobId.unwrap(job()), "id");
@@ -104,7 +106,7 @@ contract JobsTest is World {
         fails(abi.encodeWithSelector(AssayDispute.NotYours.selector, STRANGER));
         asking(STRANGER);
         dispute.accept{value: bond}(id);
-        fails(abi.encodeWithSelector(AssayDispute.WrongPayment.selector, bond - 1, bond));
+        fails(abi.encodeWithSelector(Escrow.WrongPayment.selector, bond - 1, bond));
         asking(provider);
         dispute.accept{value: bond - 1}(id);
         chain.warp(START + 10);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {AssayDispute, Job, Record, Stage, Status} from "../src/AssayDispute.sol";
+import {AssayDispute} from "../src/AssayDispute.sol";
+import {Job, Record, Stage, Status} from "../src/Job.sol";
 import {Formulas} from "../src/Formulas.sol";
 import {Claim, Operation, Rebuttal} from "../src/Game.sol";
 import {GameId, Ground, JobId, Phase, Position, Positions} from "../src/Position.sol";
@@ -105,9 +106,12 @@ contract World {
     AssayDispute internal dispute;
     address internal token;
     uint256 internal nonce = 3;
+    uint256 internal challengerBond = 20_000_001;
     /// The bytes of the input, and of the wires that the provider says to have computed.
     bytes internal input;
     bytes[] internal wires;
+    /// The last leaf of the trace, where no operation is; a provider may have committed to anything.
+    bytes32 internal padding;
 
     function setUp() public virtual {
         provider = chain.addr(PROVIDER_KEY);
@@ -138,7 +142,7 @@ contract World {
         t.provider = provider;
         t.price = 1_000_003;
         t.providerBond = 90_000_000_017;
-        t.challengerBond = 20_000_001;
+        t.challengerBond = challengerBond;
         t.acceptBy = START + 10;
         t.postBy = START + 20;
         t.window = 500;
@@ -155,7 +159,8 @@ contract World {
     }
 
     function traceLeaves() internal view returns (bytes32[] memory leaves) {
-        leaves = new bytes32[](wires.length);
+        leaves = new bytes32[](padding == 0 ? wires.length : 8);
+        leaves[leaves.length - 1] = padding;
         for (uint256 i = 0; i < wires.length; ++i) {
             leaves[i] = Receipt.traceLeaf(i, digest(wires[i]));
         }

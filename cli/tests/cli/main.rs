@@ -6,4 +6,5 @@ mod forging;
 mod models;
 mod proving;
 mod receipts;
+mod training;
 mod world;

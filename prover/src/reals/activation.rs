@@ -25,9 +25,36 @@ fn not(x: Formula) -> Formula {
     x.select(number(0.0), number(1.0))
 }
 
+/// 1 where x is NaN, else 0.
+pub(super) fn is_nan(x: Formula) -> Formula {
+    not(x.clone().binary(Binary::Equal, x))
+}
+
+/// `alpha x` below zero, else x.
+pub(super) fn leaky_relu(x: Formula, alpha: f32) -> Formula {
+    less(x.clone(), number(0.0)).select(mul(x.clone(), number(alpha)), x)
+}
+
 /// `min(max(x, lo), hi)`.
-fn clamp(x: Formula, lo: f32, hi: f32) -> Formula {
+pub(super) fn clamp(x: Formula, lo: f32, hi: f32) -> Formula {
     x.binary(Binary::Maximum, number(lo)).binary(Binary::Minimum, number(hi))
+}
+
+/// `alpha (e^x - 1)` below zero, else x.
+fn elu(x: Formula, alpha: f32) -> Formula {
+    let below = add(x.clone().unary(Unary::Exp), number(-1.0));
+    less(x.clone(), number(0.0)).select(mul(number(alpha), below), x)
+}
+
+/// `max(x, 0) + log(1 + exp(-|x|))`, which does not overflow.
+fn softplus(x: Formula) -> Formula {
+    let small = x.clone().unary(Unary::Absolute).unary(Unary::Negate).unary(Unary::Exp);
+    add(x.binary(Binary::Maximum, number(0.0)), add(number(1.0), small).unary(Unary::Log))
+}
+
+/// The whole number next to x towards zero.
+pub(super) fn truncated(x: Formula) -> Formula {
+    less(x.clone(), number(0.0)).select(x.clone().unary(Unary::Ceil), x.unary(Unary::Floor))
 }
 
 /// `x^p` for the powers that have a short form: a NaN of a negative base and a power that is not whole is NaN too.
@@ -56,16 +83,39 @@ fn power(x: Formula, p: f32) -> Formula {
     mul(number(p), x.unary(Unary::Log)).unary(Unary::Exp)
 }
 
+/// `exp(p log |x|)`, with the sign of `x^p` where p is whole; 1 where p is 0; NaN of a negative base and another p.
+fn general_power(x: Formula, p: Formula) -> Formula {
+    let magnitude = mul(p.clone(), x.clone().unary(Unary::Absolute).unary(Unary::Log)).unary(Unary::Exp);
+    let whole = p.clone().binary(Binary::Equal, p.clone().unary(Unary::Floor));
+    let half = mul(p.clone(), number(0.5));
+    let even = half.clone().binary(Binary::Equal, half.unary(Unary::Floor));
+    let signed = even.select(number(1.0), number(-1.0));
+    let sign = less(x, number(0.0)).select(whole.select(signed, number(f32::NAN)), number(1.0));
+    p.select(mul(sign, magnitude), number(1.0))
+}
+
 impl Lowering<'_> {
-    /// An attribute, or a constant input of one number, which newer operator sets have in its place.
-    fn bound(&self, node: &Node, input: usize, name: &'static str, default: f32) -> Result<f32, NodeError> {
-        if !Self::has(node, input) {
-            return Ok(node.float_or(name, default)?);
+    /// A bound of `Clip`: an input, or the attribute that older operator sets have in its place.
+    fn bound(
+        &mut self,
+        node: &Node,
+        input: usize,
+        name: &'static str,
+        absent: f32,
+    ) -> Result<Element, NodeError> {
+        match Self::has(node, input) {
+            true => self.element(node, input),
+            false => Ok(Element::number(node.float_or(name, absent)?, &[])),
         }
-        match self.constant(node, input).map(|tensor| tensor.to_f32()).as_deref() {
-            Some([value]) => Ok(*value),
-            _ => form(format!("a bound that is no constant ({name})")),
-        }
+    }
+
+    fn clip(&mut self, node: &Node, x: Element) -> Result<Element, NodeError> {
+        let lo = self.bound(node, 1, "min", f32::NEG_INFINITY)?;
+        let hi = self.bound(node, 2, "max", f32::INFINITY)?;
+        self.apply(&node.name, vec![x, lo, hi], |of| {
+            let above = of[0].clone().binary(Binary::Maximum, of[1].clone());
+            above.binary(Binary::Minimum, of[2].clone())
+        })
     }
 
     pub(super) fn element_wise(&mut self, node: &Node) -> Result<(), NodeError> {
@@ -92,11 +142,16 @@ impl Lowering<'_> {
             "Sum" | "Max" | "Min" | "Mean" => self.variadic(node, parts)?,
             "Pow" => self.pow(node, parts)?,
             "Cast" => self.cast(node, parts)?,
+            "Clip" => self.clip(node, parts.swap_remove(0))?,
             _ => {
                 let function = self.function(node)?;
                 self.apply(name, parts, function)?
             }
         };
+        if node.op_type == "Dropout" && node.wants_output(1) {
+            let shape = self.shape(&node.outputs[1])?;
+            self.values.insert(node.outputs[1].clone(), Element::number(1.0, &shape));
+        }
         self.set(&node.outputs[0], result)
     }
 
@@ -128,15 +183,30 @@ impl Lowering<'_> {
             "Reciprocal" => one(|x| number(1.0).binary(Binary::Divide, x)),
             "Relu" => one(|x| x.binary(Binary::Maximum, number(0.0))),
             "Not" => one(not),
-            "IsNaN" => one(|x| not(x.clone().binary(Binary::Equal, x))),
+            "IsNaN" => one(is_nan),
             "Sign" => one(|x| less(number(0.0), x.clone()).binary(Binary::Subtract, less(x, number(0.0)))),
-            "Softplus" => one(|x| {
-                // max(x, 0) + log(1 + exp(-|x|)) does not overflow.
-                let small = x.clone().unary(Unary::Absolute).unary(Unary::Negate).unary(Unary::Exp);
-                add(x.binary(Binary::Maximum, number(0.0)), add(number(1.0), small).unary(Unary::Log))
-            }),
+            "Softplus" => one(softplus),
             "Softsign" => {
                 one(|x| x.clone().binary(Binary::Divide, add(number(1.0), x.unary(Unary::Absolute))))
+            }
+            "Mish" => one(|x| mul(x.clone(), softplus(x).unary(Unary::Tanh))),
+            "Selu" => {
+                let (alpha, gamma) = (alpha(1.673_263_2)?, node.float_or("gamma", 1.050_701)?);
+                Box::new(move |of: &[Formula]| mul(number(gamma), elu(of[0].clone(), alpha)))
+            }
+            "Celu" => {
+                let alpha = alpha(1.0)?;
+                Box::new(move |of: &[Formula]| {
+                    let x = &of[0];
+                    let below = elu(x.clone().binary(Binary::Divide, number(alpha)), 1.0);
+                    less(x.clone(), number(0.0)).select(mul(number(alpha), below), x.clone())
+                })
+            }
+            "ThresholdedRelu" => {
+                let alpha = alpha(1.0)?;
+                Box::new(move |of: &[Formula]| {
+                    less(number(alpha), of[0].clone()).select(of[0].clone(), number(0.0))
+                })
             }
             "HardSwish" => {
                 one(|x| mul(x.clone(), clamp(add(mul(x, number(1.0 / 6.0)), number(0.5)), 0.0, 1.0)))
@@ -149,18 +219,11 @@ impl Lowering<'_> {
             }
             "LeakyRelu" => {
                 let alpha = alpha(0.01)?;
-                Box::new(move |of: &[Formula]| {
-                    let x = &of[0];
-                    less(x.clone(), number(0.0)).select(mul(x.clone(), number(alpha)), x.clone())
-                })
+                Box::new(move |of: &[Formula]| leaky_relu(of[0].clone(), alpha))
             }
             "Elu" => {
                 let alpha = alpha(1.0)?;
-                Box::new(move |of: &[Formula]| {
-                    let x = &of[0];
-                    let below = add(x.clone().unary(Unary::Exp), number(-1.0));
-                    less(x.clone(), number(0.0)).select(mul(number(alpha), below), x.clone())
-                })
+                Box::new(move |of: &[Formula]| elu(of[0].clone(), alpha))
             }
             "Gelu" => match node.string_or("approximate", "none")? {
                 "tanh" => one(|x| {
@@ -173,16 +236,15 @@ impl Lowering<'_> {
                     mul(mul(number(0.5), x), add(number(1.0), erf))
                 }),
             },
-            "Clip" => {
-                let lo = self.bound(node, 1, "min", f32::NEG_INFINITY)?;
-                let hi = self.bound(node, 2, "max", f32::INFINITY)?;
-                Box::new(move |of: &[Formula]| clamp(of[0].clone(), lo, hi))
-            }
             "Add" => binary(Binary::Add),
             "Sub" => binary(Binary::Subtract),
             "Mul" => binary(Binary::Multiply),
             "Div" if self.graph.dtype(&node.outputs[0]).is_some_and(|dtype| !dtype.is_float()) => {
-                return form("a division of integers");
+                // Towards zero; by zero it is zero, as in the float interpreter.
+                Box::new(|of: &[Formula]| {
+                    let quotient = of[0].clone().binary(Binary::Divide, of[1].clone());
+                    of[1].clone().select(truncated(quotient), number(0.0))
+                })
             }
             "Div" => binary(Binary::Divide),
             "PRelu" => Box::new(|of: &[Formula]| {
@@ -236,9 +298,7 @@ impl Lowering<'_> {
                 let base = parts.swap_remove(0);
                 self.map(&node.name, base, |x| power(x, p))
             }
-            None => self.apply(&node.name, parts, |of| {
-                mul(of[1].clone(), of[0].clone().unary(Unary::Log)).unary(Unary::Exp)
-            }),
+            None => self.apply(&node.name, parts, |of| general_power(of[0].clone(), of[1].clone())),
         }
     }
 
@@ -252,9 +312,7 @@ impl Lowering<'_> {
         let x = parts.swap_remove(0);
         match (from, to) {
             (_, DType::Bool) => self.map(&node.name, x, |x| x.select(number(1.0), number(0.0))),
-            (from, to) if from.is_float() && !to.is_float() => self.map(&node.name, x, |x| {
-                less(x.clone(), number(0.0)).select(x.clone().unary(Unary::Ceil), x.unary(Unary::Floor))
-            }),
+            (from, to) if from.is_float() && !to.is_float() => self.map(&node.name, x, truncated),
             (_, DType::I64 | DType::I32 | DType::F32 | DType::F64) => Ok(x),
             (from, to) if from == to => Ok(x),
             (from, to) => form(format!("a cast from {from} to {to}")),

@@ -2,6 +2,10 @@
 //!
 //! At most one of the reads is a fold, the first; it is not computed yet, so that what follows it element by element
 //! ends in it. Two such values are put together while a referee can still judge the result in one step.
+//!
+//! A value that several nodes read waits too where all that they compute ends in one value, its *exit*, as in
+//! `x * sigmoid(x)`. Should a part of that have to be written before the exit is reached, its fold is written as it is,
+//! once, and all that waits reads it.
 
 use super::{Lowering, NodeError, form};
 use crate::onnx::geometry::broadcast_shape;
@@ -19,13 +23,15 @@ pub(super) struct Fold {
     pub class: Class,
     /// Its loop.
     pub accumulator: Accumulator,
+    /// Its number, where several values wait for it.
+    pub shared: Option<usize>,
 }
 
 /// What a value's elements are.
 #[derive(Clone, Debug)]
 pub(super) struct Element {
     sizes: Vec<usize>,
-    fold: Option<Fold>,
+    pub(super) fold: Option<Fold>,
     /// What is read, each broadcast to the value's sizes.
     reads: Vec<View>,
     /// Of the fold, where there is one, then the reads.
@@ -45,8 +51,9 @@ impl Element {
 
     /// A fold as it is.
     pub fn fold(class: Class, accumulator: Accumulator) -> Element {
-        let fold = Some(Fold { class, accumulator: accumulator.clone() });
-        Element { sizes: accumulator.sizes(), fold, reads: Vec::new(), formula: Formula::Sum(0) }
+        let sizes = accumulator.sizes();
+        let fold = Some(Fold { class, accumulator, shared: None });
+        Element { sizes, fold, reads: Vec::new(), formula: Formula::Sum(0) }
     }
 
     /// The tensor that it is, if it is one.
@@ -55,6 +62,26 @@ impl Element {
             (None, [view], Formula::Sum(0)) => Some(view),
             _ => None,
         }
+    }
+
+    /// Sizes of its axes.
+    pub fn sizes(&self) -> &[usize] {
+        &self.sizes
+    }
+
+    /// True where the fold that it ends, if any, may be written and read instead.
+    pub fn can_wait(&self) -> bool {
+        self.fold.is_none() || self.reads.len() < MAX_READS
+    }
+
+    /// What it reads, where it waits for no fold.
+    pub fn reads(&self) -> &[View] {
+        if self.fold.is_none() { &self.reads } else { &[] }
+    }
+
+    /// Its formula.
+    pub fn formula(&self) -> &Formula {
+        &self.formula
     }
 
     /// The number that it is everywhere, if it is one.
@@ -97,16 +124,23 @@ impl Lowering<'_> {
         for part in &parts {
             sizes = broadcast_shape(&sizes, &part.sizes)?;
         }
-        let mut folds = 0;
-        for part in &mut parts {
-            folds += usize::from(part.fold.is_some());
-            if part.fold.is_some() && (part.sizes != sizes || folds > 1) {
-                *part = self.computed(name, part.clone())?;
-            }
-        }
         loop {
-            let whole = merge(&sizes, &parts, &function);
-            if let Some(whole) = whole {
+            for part in &mut parts {
+                *part = self.settled(part.clone());
+            }
+            let leads = parts.iter().find_map(|part| part.fold.as_ref().map(|fold| fold.shared));
+            let mut first = true;
+            let misfit = parts.iter().position(|part| {
+                let Some(fold) = &part.fold else { return false };
+                let joins = first || (fold.shared.is_some() && leads == Some(fold.shared));
+                first = false;
+                part.sizes != sizes || !joins
+            });
+            if let Some(misfit) = misfit {
+                parts[misfit] = self.computed(name, parts[misfit].clone())?;
+                continue;
+            }
+            if let Some(whole) = merge(&sizes, &parts, &function) {
                 return Ok(whole);
             }
             // The part that reads or computes most becomes a tensor.
@@ -136,8 +170,26 @@ impl Lowering<'_> {
         self.apply(name, vec![part], |of| function(of[0].clone()))
     }
 
+    /// A value that reads the fold it waited for, where that has been written.
+    fn settled(&self, element: Element) -> Element {
+        let number = element.fold.as_ref().and_then(|fold| fold.shared);
+        let Some(view) = number.and_then(|number| self.written.get(&number)) else { return element };
+        let view = view.expanded(&element.sizes);
+        Element { fold: None, reads: [&[view], element.reads.as_slice()].concat(), ..element }
+    }
+
     /// Computes a value; with `ones` its wire keeps axes of size 1.
     pub(super) fn emit(&mut self, name: &str, element: Element, ones: bool) -> Result<View, NodeError> {
+        let mut element = self.settled(element);
+        if let Some(fold) = element.fold.clone()
+            && let Some(number) = fold.shared.filter(|number| self.waiting.contains_key(number))
+        {
+            // Others wait for the fold, and will not meet here.
+            let identity = Expression::Formula(Formula::Sum(0));
+            let wire = self.b.emit(name, fold.class, fold.accumulator, identity, false)?;
+            self.written.insert(number, wire);
+            element = self.settled(element);
+        }
         let Element { sizes, fold, mut reads, formula } = element;
         if let (None, [view], Formula::Sum(0)) = (&fold, reads.as_slice(), &formula) {
             return Ok(self.b.materialised(name, view, ones)?);
@@ -211,7 +263,11 @@ fn merge(sizes: &[usize], parts: &[Element], function: &impl Fn(&[Formula]) -> F
         formulas.push(part.formula.substitute(&sums));
     }
     let formula = simplified(function(&formulas));
-    let fits = reads.len() <= MAX_READS && formula.nodes() <= MAX_NODES && depth(&formula) <= MAX_DEPTH;
+    // A fold that others wait for may become a read.
+    let waits = fold.as_ref().is_some_and(|fold| fold.shared.is_some());
+    let fits = reads.len() + usize::from(waits) <= MAX_READS
+        && formula.nodes() <= MAX_NODES
+        && depth(&formula) <= MAX_DEPTH;
     fits.then(|| Element { sizes: sizes.to_vec(), fold, reads, formula })
 }
 

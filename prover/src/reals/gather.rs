@@ -9,6 +9,12 @@ use assay_circuits::expression::Expression;
 use assay_circuits::formula::{Binary, Formula};
 use assay_circuits::program::{Affine, Class, Term};
 
+/// An index that counts from the end where it is negative.
+fn wrapped(i: Formula, size: usize) -> Formula {
+    let negative = i.clone().binary(Binary::Less, Formula::number(0.0));
+    negative.select(i.clone().binary(Binary::Add, Formula::number(size as f32)), i)
+}
+
 impl Lowering<'_> {
     pub(super) fn gather(&mut self, node: &Node) -> Result<(), NodeError> {
         let data = self.view(node, 0)?;
@@ -35,53 +41,79 @@ impl Lowering<'_> {
             return Ok(());
         }
         let indices = self.element(node, 1)?;
-        let wrapped = self.map(&node.name, indices.clone(), |i| {
-            let negative = i.clone().binary(Binary::Less, Formula::number(0.0));
-            negative.select(i.clone().binary(Binary::Add, Formula::number(size as f32)), i)
-        })?;
+        let wrapped = self.map(&node.name, indices, |i| wrapped(i, size as usize))?;
         let indices = self.emit(&node.name, wrapped, false)?;
         let view = self.gathered(&node.name, &data, axis, &indices)?;
         self.set(&node.outputs[0], Element::read(view))
     }
 
-    /// A gather along several leading axes at constant places: along one axis that they make together.
+    /// A gather along the axes after `batch_dims`: along one axis that these, and the batch, make together.
     pub(super) fn gather_nd(&mut self, node: &Node) -> Result<(), NodeError> {
-        if node.int_or("batch_dims", 0)? != 0 {
-            return form("batch_dims");
-        }
-        let Some(tensor) = self.constant(node, 1) else { return form("places that are no constant") };
-        let Ok(indices) = tensor.integers() else { return form("indices that are no integers") };
-        let data = self.view(node, 0)?;
-        let sizes = data.sizes();
-        let Some((&depth, shape)) = tensor.shape().split_last() else {
-            return form("indices without an axis");
-        };
-        if depth == 0 || depth > sizes.len() {
+        let batch = usize::try_from(node.int_or("batch_dims", 0)?).unwrap_or(usize::MAX);
+        let (sizes, indices) = (self.shape(&node.inputs[0])?, self.shape(&node.inputs[1])?);
+        let Some((&depth, shape)) = indices.split_last() else { return form("indices without an axis") };
+        if depth == 0 || batch > shape.len() || batch.saturating_add(depth) > sizes.len() {
             return form("indices of another depth than the tensor's");
         }
+        let data = self.view(node, 0)?;
+        let (gathered, rest) = sizes.split_at(batch + depth);
+        let flat = self.b.reshape(&node.name, &data, &[&[gathered.iter().product()], rest].concat())?;
+        let output = [shape, rest].concat();
+        let steps: Vec<i64> = crate::onnx::geometry::strides_of(gathered).iter().map(|&n| n as i64).collect();
+        let Some(tensor) = self.constant(node, 1) else {
+            if batch > 0 {
+                return form("batch_dims with places that are no constant");
+            }
+            let places = self.places(node, gathered, &steps, shape)?;
+            let view = self.gathered(&node.name, &flat, 0, &places)?;
+            self.set_view(&node.outputs[0], view);
+            return Ok(());
+        };
+        let Ok(values) = tensor.integers() else { return form("indices that are no integers") };
+        let each = shape[batch..].iter().product::<usize>().max(1);
         let mut places = Vec::new();
-        for index in indices.chunks_exact(depth) {
-            let mut place = 0;
-            for (&i, &size) in index.iter().zip(&sizes) {
+        for (number, index) in values.chunks_exact(depth).enumerate() {
+            let mut place = (number / each) as i64 * steps[..batch].last().copied().unwrap_or(0);
+            for ((&i, &size), &step) in index.iter().zip(&gathered[batch..]).zip(&steps[batch..]) {
                 let size = size as i64;
                 let wrapped = if i < 0 { i + size } else { i };
                 if !(0..size).contains(&wrapped) {
                     return form("an index that is out of range");
                 }
-                place = place * size + wrapped;
+                place += wrapped * step;
             }
             places.push(place);
         }
-        let rows: usize = sizes[..depth].iter().product();
-        let flat = self.b.reshape(&node.name, &data, &[&[rows], &sizes[depth..]].concat())?;
         let run = places.iter().enumerate().all(|(i, &place)| place == places[0] + i as i64);
-        let output = [shape, &sizes[depth..]].concat();
         let view = match flat.sliced(0, places[0], 1, places.len()).filter(|_| run) {
             Some(view) => self.b.reshape(&node.name, &view, &output)?,
             None => self.gathered_constant(&node.name, &flat, 0, &places, shape)?,
         };
         self.set_view(&node.outputs[0], view);
         Ok(())
+    }
+
+    /// Places in one long axis, of coordinates in the last axis of the indices.
+    fn places(
+        &mut self,
+        node: &Node,
+        sizes: &[usize],
+        steps: &[i64],
+        shape: &[usize],
+    ) -> Result<View, NodeError> {
+        let indices = self.view(node, 1)?;
+        let last = shape.len();
+        let mut total = Element::number(0.0, shape);
+        for (coordinate, (&size, &step)) in sizes.iter().zip(steps).enumerate() {
+            let part = self.sliced(&node.name, &indices, last, coordinate as i64, 1, 1)?;
+            let part = self.b.reshape(&node.name, &part, shape)?;
+            total = self.apply(&node.name, vec![total, Element::read(part)], |of| {
+                let moved =
+                    wrapped(of[1].clone(), size).binary(Binary::Multiply, Formula::number(step as f32));
+                of[0].clone().binary(Binary::Add, moved)
+            })?;
+        }
+        self.emit(&node.name, total, false)
     }
 
     /// The elements of a view at constant places of an axis, which becomes axes of this shape.

@@ -2,7 +2,7 @@
 
 use super::element::Element;
 use super::{Lowering, NodeError, bits, form};
-use crate::onnx::{ConvGeometry, Node, WindowGeometry};
+use crate::onnx::{ConvGeometry, Node, Tensor, WindowGeometry};
 use assay_circuits::builder::View;
 use assay_circuits::formula::{Binary, Formula};
 use assay_circuits::ops::conv::{Window, convolution};
@@ -28,18 +28,28 @@ pub(super) fn sum(of: &[Formula]) -> Formula {
 }
 
 impl Lowering<'_> {
-    /// An operand of a product: a constant is stored with the digits of the other's inner axis, its contracted axis last.
+    /// The right operand of a product, turned if wanted.
     fn right(&mut self, node: &Node, input: usize, turned: bool, left: &View) -> Result<View, NodeError> {
-        let constant = self.constant(node, input).filter(|tensor| tensor.shape().len() == 2);
-        let Some(tensor) = constant else {
-            let view = self.view(node, input)?;
-            return Ok(if turned { view.transposed(&[1, 0]) } else { view });
-        };
+        if let Some(tensor) = self.constant(node, input).filter(|tensor| tensor.shape().len() == 2)
+            && (!self.trained || turned)
+        {
+            return self.stored(&node.inputs[input], tensor, turned, left);
+        }
+        let view = self.view(node, input)?;
+        Ok(if turned { view.transposed(&[1, 0]) } else { view })
+    }
+
+    /// A constant matrix by its name in the model, where it has one, turned if wanted: stored with the digits of the
+    /// left operand's inner axis, the axis that is summed last.
+    pub(super) fn stored(
+        &mut self,
+        name: &str,
+        tensor: &Tensor,
+        turned: bool,
+        left: &View,
+    ) -> Result<View, NodeError> {
         let values = tensor.to_f32();
         let &[rows, columns] = tensor.shape() else { return form("weights that are no matrix") };
-        if self.trained && !turned {
-            return self.view(node, input);
-        }
         let (inner, outer) = if turned { (columns, rows) } else { (rows, columns) };
         let contracted = |i: usize| match turned {
             true => values[i],
@@ -48,11 +58,31 @@ impl Lowering<'_> {
         let stored: Vec<f32> = (0..values.len()).map(contracted).collect();
         let digits = left.axes().last().filter(|digits| digits.iter().product::<usize>() == inner);
         let digits = digits.cloned().unwrap_or_else(|| vec![inner]);
-        let constant = self.weight(&node.inputs[input], &[&[outer], digits.as_slice()].concat(), &stored)?;
+        let constant = self.weight(name, &[&[outer], digits.as_slice()].concat(), &stored)?;
         match constant.reshaped(&[outer, inner]) {
             Some(view) => Ok(view.transposed(&[1, 0])),
             None => form("weights that cannot be reshaped"),
         }
+    }
+
+    /// The product as ONNX has it: an operand of one axis gets another of size 1, which is dropped afterwards.
+    pub(super) fn multiplied(&mut self, name: &str, left: View, right: View) -> Result<Element, NodeError> {
+        let ranks = (left.axes().len(), right.axes().len());
+        if ranks.0 == 0 || ranks.1 == 0 {
+            return form("a product with a scalar");
+        }
+        let left = if ranks.0 == 1 { left.unsqueezed(0) } else { left };
+        let right = if ranks.1 == 1 { right.unsqueezed(1) } else { right };
+        let accumulator = product(&mut self.b, name, &left, &right)?;
+        let rank = accumulator.axes.len();
+        let mut dropped = Vec::new();
+        if ranks.0 == 1 {
+            dropped.push(rank - 2);
+        }
+        if ranks.1 == 1 {
+            dropped.push(rank - 1);
+        }
+        Ok(Element::fold(Class::Fold, accumulator.squeezed(&dropped)))
     }
 
     pub(super) fn gemm(&mut self, node: &Node) -> Result<(), NodeError> {
@@ -79,26 +109,18 @@ impl Lowering<'_> {
     }
 
     pub(super) fn matmul(&mut self, node: &Node) -> Result<(), NodeError> {
-        let mut left = self.view(node, 0)?;
-        let ranks = (left.sizes().len(), self.shape(&node.inputs[1])?.len());
-        if ranks.0 == 1 {
-            left = left.unsqueezed(0);
+        if let Some((powers, totals, zeroed)) = self.softmax_parts(node)
+            && self.shape(&node.inputs[1])?.len() > 1
+        {
+            let right = self.right(node, 1, false, &powers)?;
+            let folded = Element::fold(Class::Fold, product(&mut self.b, &node.name, &powers, &right)?);
+            let result = self.divided(&node.name, folded, totals, zeroed)?;
+            return self.set(&node.outputs[0], result);
         }
-        let mut right = self.right(node, 1, false, &left)?;
-        if ranks.1 == 1 {
-            right = right.unsqueezed(1);
-        }
-        let mut accumulator = product(&mut self.b, &node.name, &left, &right)?;
-        let rank = accumulator.axes.len();
-        let mut dropped = Vec::new();
-        if ranks.0 == 1 {
-            dropped.push(rank - 2);
-        }
-        if ranks.1 == 1 {
-            dropped.push(rank - 1);
-        }
-        accumulator = accumulator.squeezed(&dropped);
-        self.set(&node.outputs[0], Element::fold(Class::Fold, accumulator))
+        let left = self.view(node, 0)?;
+        let right = self.right(node, 1, false, &left)?;
+        let result = self.multiplied(&node.name, left, right)?;
+        self.set(&node.outputs[0], result)
     }
 
     /// The result of a convolution with its bias, one a channel.

@@ -2,33 +2,39 @@
 //!
 //! Every tensor of an f32 program is of binary32. Integers of the model (token numbers, masks, classes) are carried as the
 //! numbers that they are, exact up to 2^24, and booleans as 0 and 1. Element-wise nodes are formulas that wait for
-//! their reader ([`element`]), so that a bias, an activation and a residual end in the fold before them; movements are views.
+//! their reader (`element.rs`), so that a bias, an activation and a residual end in the fold before them; movements are views.
 
 mod activation;
 mod element;
+mod exits;
 mod gather;
+mod hoist;
 mod linear;
 mod movement;
 mod normalisation;
 mod pooling;
+mod quantised;
 
 use crate::onnx::{DType, Graph, GraphInput, Node, OpError, Tensor};
 use crate::quantise::prepare;
 use assay_circuits::builder::{BuildError, Builder, View};
-use assay_circuits::program::{ImageInput, Input, Program, ProgramError, Visibility};
+use assay_circuits::program::{ImageInput, Input, Program, ProgramError, Source, Visibility};
 use assay_circuits::shape::Shape;
 use assay_circuits::tensor::REAL_BOUNDS;
 use element::Element;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Operators that have an f32 form.
-pub const SUPPORTED: &str = "Abs, Add, And, ArgMax, AveragePool, BatchNormalization, Cast, Ceil, Clip, Concat, Conv, \
-    ConvTranspose, Cos, Div, Dropout, Elu, Equal, Erf, Exp, Expand, Flatten, Floor, Gather, GatherND (at constant places), Gelu, Gemm, \
-    GlobalAveragePool, GlobalMaxPool, Greater, GreaterOrEqual, HardSigmoid, HardSwish, Identity, IsNaN, \
-    LayerNormalization, LeakyRelu, Less, LessOrEqual, Log, LogSoftmax, MatMul, Max, MaxPool, Min, Mul, Neg, Not, Or, Pad, \
-    Pow, PRelu, Reciprocal, ReduceMax, ReduceMean, ReduceMin, ReduceSum, ReduceSumSquare, Relu, Reshape, Round, Sigmoid, \
-    Sign, Sin, Slice, Softmax, Softplus, Softsign, Split, Sqrt, Squeeze, Sub, Sum, Tanh, Tile, Transpose, Unsqueeze, \
-    Where, Xor";
+pub const SUPPORTED: &str = "Abs, Add, And, ArgMax, ArgMin, AveragePool, BatchNormalization, Cast, Ceil, Celu, Clip, \
+    Concat, Conv, ConvInteger, ConvTranspose, Cos, DequantizeLinear, Div, Dropout, DynamicQuantizeLinear, Elu, Equal, Erf, \
+    Exp, Expand, Flatten, Floor, Gather, GatherND, Gelu, Gemm, GlobalAveragePool, GlobalMaxPool, Greater, \
+    GreaterOrEqual, HardSigmoid, HardSwish, Identity, IsNaN, LayerNormalization, LeakyRelu, Less, LessOrEqual, Log, \
+    LogSoftmax, MatMul, MatMulInteger, Max, MaxPool, Mean, Min, Mish, Mul, Neg, Not, Or, PRelu, Pad, Pow, QLinearConv, \
+    QLinearMatMul, QuantizeLinear, Reciprocal, ReduceL1, ReduceL2, ReduceLogSum, ReduceLogSumExp, ReduceMax, ReduceMean, \
+    ReduceMin, ReduceSum, ReduceSumSquare, Relu, Reshape, Round, Selu, Sigmoid, Sign, Sin, Slice, Softmax, Softplus, \
+    Softsign, Split, Sqrt, Squeeze, Sub, Sum, Tanh, ThresholdedRelu, Tile, Transpose, Unsqueeze, Where, Xor; of \
+    com.microsoft: QGemm, QLinearAdd, QLinearAveragePool, QLinearConcat, QLinearGlobalAveragePool, QLinearLeakyRelu, \
+    QLinearMul, QLinearSigmoid";
 
 /// Why a graph has no f32 program.
 #[derive(Debug, thiserror::Error)]
@@ -77,11 +83,19 @@ struct Lowering<'g> {
     graph: &'g Graph,
     b: Builder,
     values: BTreeMap<String, Element>,
+    /// How often a value is read, as an output too.
     readers: BTreeMap<&'g str, usize>,
-    /// Whether weights keep the model's layout, and are never numbers of a formula.
+    /// Whether weights keep the model's layout, and are never numbers of a formula; values that several nodes read are
+    /// then written, and a softmax is whole, which keeps derivatives short.
     trained: bool,
     /// The names of constants that are weights.
     weights: BTreeMap<usize, String>,
+    /// Folds for which several values wait, by number, and the value in which all of these end.
+    waiting: BTreeMap<usize, String>,
+    /// Folds that had to be written before that.
+    written: BTreeMap<usize, View>,
+    /// The wires of the powers of each softmax.
+    powers: BTreeSet<Source>,
 }
 
 /// The f32 program of a graph.
@@ -110,12 +124,22 @@ fn lower(
     image: Option<&ImageInput>,
     trained: bool,
 ) -> Result<(Program, BTreeMap<usize, String>), RealsError> {
-    let graph = if trained { graph.clone() } else { prepare(graph) };
+    // What is fused for speed may be what a derivative needs.
+    let graph = if trained { graph.clone() } else { hoist::hoisted(prepare(graph)) };
     let mut readers: BTreeMap<&str, usize> = BTreeMap::new();
     let read = graph.nodes.iter().flat_map(|node| &node.inputs).chain(&graph.outputs);
     read.for_each(|name| *readers.entry(name.as_str()).or_default() += 1);
-    let (b, values, weights) = (Builder::reals(), BTreeMap::new(), BTreeMap::new());
-    let mut lowering = Lowering { graph: &graph, b, values, readers, trained, weights };
+    let mut lowering = Lowering {
+        graph: &graph,
+        b: Builder::reals(),
+        values: BTreeMap::new(),
+        readers,
+        trained,
+        weights: BTreeMap::new(),
+        waiting: BTreeMap::new(),
+        written: BTreeMap::new(),
+        powers: BTreeSet::new(),
+    };
     let at = |node: &str, operator: &str, source| RealsError::Node {
         node: node.to_string(),
         operator: operator.to_string(),
@@ -170,8 +194,15 @@ impl<'g> Lowering<'g> {
             "ConvTranspose" => self.conv_transpose(node),
             "MaxPool" | "GlobalMaxPool" => self.max_pool(node),
             "AveragePool" | "GlobalAveragePool" => self.average_pool(node),
-            "ReduceMean" | "ReduceSum" | "ReduceSumSquare" | "ReduceMax" | "ReduceMin" => self.reduce(node),
-            "ArgMax" => self.arg_max(node),
+            op if op.starts_with("Reduce") => self.reduce(node),
+            "ArgMax" | "ArgMin" => self.position(node),
+            "QuantizeLinear"
+            | "DequantizeLinear"
+            | "DynamicQuantizeLinear"
+            | "MatMulInteger"
+            | "ConvInteger"
+            | "QGemm" => self.quantised(node),
+            op if op.starts_with("QLinear") => self.quantised(node),
             "Softmax" | "LogSoftmax" => self.softmax(node),
             "LayerNormalization" => self.layer_normalization(node),
             "BatchNormalization" => self.batch_normalization(node),
@@ -184,7 +215,8 @@ impl<'g> Lowering<'g> {
             "Reshape" | "Flatten" | "Transpose" | "Squeeze" | "Unsqueeze" | "Expand" | "Tile" => {
                 self.movement(node)
             }
-            _ => self.element_wise(node),
+            op if exits::is_element_wise(op) || ["Dropout", "PRelu"].contains(&op) => self.element_wise(node),
+            _ => Err(NodeError::Operator { op: operator(node) }),
         }
     }
 
@@ -277,6 +309,9 @@ impl<'g> Lowering<'g> {
 
     fn view_of(&mut self, name: &str) -> Result<View, NodeError> {
         let element = self.element_of(name)?;
+        if let (Some(value), Some(tensor)) = (element.as_number(), self.graph.constants.get(name)) {
+            return Ok(self.b.constant_of(tensor.shape(), bits(&vec![value; tensor.len()]))?);
+        }
         if let Some(view) = element.as_view() {
             return Ok(view.clone());
         }
@@ -286,14 +321,33 @@ impl<'g> Lowering<'g> {
         Ok(view)
     }
 
-    /// Records what a node computes; it is computed now where several read it and it is not cheap.
-    fn set(&mut self, name: &str, element: Element) -> Result<(), NodeError> {
+    /// Records what a node computes. Where several read it and it is not cheap, it is computed now, unless all that
+    /// they compute ends in one value.
+    fn set(&mut self, name: &str, mut element: Element) -> Result<(), NodeError> {
         if name.is_empty() {
             return Ok(());
         }
+        if let Some(fold) = &mut element.fold
+            && let Some(number) = fold.shared
+            && self.waiting.get(&number).is_some_and(|exit| exit == name)
+        {
+            self.waiting.remove(&number);
+            fold.shared = None;
+        }
         let shared = self.readers.get(name).copied().unwrap_or(0) > 1 && !element.is_cheap();
+        let exit = (shared && !self.trained && element.can_wait())
+            .then(|| exits::exit(self.graph, &self.readers, name))
+            .flatten();
+        let now = shared && exit.is_none();
+        if let (Some(exit), Some(fold)) = (exit, &mut element.fold)
+            && fold.shared.is_none()
+        {
+            let number = self.waiting.keys().chain(self.written.keys()).max().map_or(0, |last| last + 1);
+            self.waiting.insert(number, exit);
+            fold.shared = Some(number);
+        }
         self.values.insert(name.to_string(), element);
-        if shared {
+        if now {
             self.view_of(name)?;
         }
         Ok(())

@@ -69,7 +69,7 @@ impl Lowering<'_> {
     }
 
     /// A slice of a view, by a Move first where its axis has several digits.
-    fn sliced(
+    pub(super) fn sliced(
         &mut self,
         name: &str,
         view: &View,
@@ -114,11 +114,7 @@ impl Lowering<'_> {
     pub(super) fn concat(&mut self, node: &Node) -> Result<(), NodeError> {
         let mut parts = Vec::new();
         for input in 0..node.inputs.len() {
-            let element = self.element(node, input)?;
-            parts.push(match element.as_view() {
-                Some(view) => view.clone(),
-                None => self.view_or_constant(node, input)?,
-            });
+            parts.push(self.view(node, input)?);
         }
         let axis = normalize_axis(node.int_or("axis", 0)?, parts[0].sizes().len())?;
         let view = self.concatenated(node, &parts, axis)?;
@@ -126,18 +122,15 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    fn concatenated(&mut self, node: &Node, parts: &[View], axis: usize) -> Result<View, NodeError> {
+    pub(super) fn concatenated(
+        &mut self,
+        node: &Node,
+        parts: &[View],
+        axis: usize,
+    ) -> Result<View, NodeError> {
         let ones = self.graph.outputs.contains(&node.outputs[0]);
         let accumulator = concat(&mut self.b, &node.name, parts, axis)?;
         Ok(self.b.emit(&node.name, Class::Move, accumulator, Expression::Sum(0), ones)?)
-    }
-
-    /// A value as a view; a constant of one number too.
-    fn view_or_constant(&mut self, node: &Node, input: usize) -> Result<View, NodeError> {
-        match self.constant(node, input) {
-            Some(tensor) => Ok(self.b.constant_of(tensor.shape(), bits(&tensor.to_f32()))?),
-            None => self.view(node, input),
-        }
     }
 
     pub(super) fn pad(&mut self, node: &Node) -> Result<(), NodeError> {

@@ -1,5 +1,6 @@
 //! Pools and reductions: folds by sum and by maximum, and the position of the greatest.
 
+use super::activation::truncated;
 use super::element::Element;
 use super::linear::windows;
 use super::{Lowering, NodeError, bits, form};
@@ -40,9 +41,15 @@ impl Lowering<'_> {
 
     pub(super) fn average_pool(&mut self, node: &Node) -> Result<(), NodeError> {
         let x = self.view(node, 0)?;
+        let result = self.averaged(node, &x)?;
+        self.set(&node.outputs[0], result)
+    }
+
+    /// The average pool of a view.
+    pub(super) fn averaged(&mut self, node: &Node, x: &View) -> Result<Element, NodeError> {
         let sizes = x.sizes();
         let (spatial, counts) = match node.op_type.as_str() {
-            "GlobalAveragePool" => {
+            "GlobalAveragePool" | "QLinearGlobalAveragePool" => {
                 let spatial: Vec<Window> = sizes[2..].iter().map(|&size| whole(size)).collect();
                 (spatial, vec![sizes[2..].iter().product::<usize>() as f32])
             }
@@ -57,7 +64,7 @@ impl Lowering<'_> {
                 (windows(&geometry), (0..outputs).map(count).collect())
             }
         };
-        let (accumulator, _) = average(&mut self.b, &node.name, &x, &spatial, &[1])?;
+        let (accumulator, _) = average(&mut self.b, &node.name, x, &spatial, &[1])?;
         let total = Element::fold(Class::Fold, accumulator);
         let same = counts.iter().all(|count| *count == counts[0]);
         let divisor = match same {
@@ -67,8 +74,7 @@ impl Lowering<'_> {
                 Element::read(self.b.constant_of(&shape, bits(&counts))?)
             }
         };
-        let result = self.apply(&node.name, vec![total, divisor], quotient)?;
-        self.set(&node.outputs[0], result)
+        self.apply(&node.name, vec![total, divisor], quotient)
     }
 
     /// The axes of a reduction, and whether they stay.
@@ -92,46 +98,87 @@ impl Lowering<'_> {
         let mut x = self.element(node, 0)?;
         let sizes = self.shape(&node.inputs[0])?;
         let (axes, keep) = self.reduced_axes(node, sizes.len())?;
-        let count: usize = axes.iter().map(|&axis| sizes[axis]).product();
-        let negated = node.op_type == "ReduceMin";
-        if node.op_type == "ReduceSumSquare" {
-            x = self.map(&node.name, x, |x| x.clone().binary(Binary::Multiply, x))?;
+        let count = Formula::number(axes.iter().map(|&axis| sizes[axis]).product::<usize>() as f32);
+        let op = node.op_type.as_str();
+        if axes.is_empty() {
+            return self.set(&node.outputs[0], x);
         }
-        if negated {
-            x = self.map(&node.name, x, |x| x.unary(Unary::Negate))?;
+        if op == "ReduceLogSumExp" {
+            return self.log_sum_exp(node, x, &axes, keep);
+        }
+        let before = match op {
+            "ReduceSumSquare" | "ReduceL2" => Some(Formula::Sum(0).binary(Binary::Multiply, Formula::Sum(0))),
+            "ReduceL1" => Some(Formula::Sum(0).unary(Unary::Absolute)),
+            "ReduceMin" => Some(Formula::Sum(0).unary(Unary::Negate)),
+            _ => None,
+        };
+        if let Some(before) = before {
+            x = self.map(&node.name, x, |x| before.substitute(&[x]))?;
         }
         let view = match x.as_view() {
             Some(view) => view.clone(),
             None => self.emit(&node.name, x, false)?,
         };
-        let class = if matches!(node.op_type.as_str(), "ReduceMax" | "ReduceMin") {
-            Class::Maximum
-        } else {
-            Class::Fold
-        };
-        let mut result = match axes.is_empty() {
-            true => Element::read(view),
-            false => self.folded(class, &view, &axes, keep),
-        };
-        if negated {
-            result = self.map(&node.name, result, |x| x.unary(Unary::Negate))?;
-        }
-        if node.op_type == "ReduceMean" {
-            let divisor = Formula::number(count as f32);
-            result = self.map(&node.name, result, |x| x.binary(Binary::Divide, divisor.clone()))?;
-        }
+        let class = if matches!(op, "ReduceMax" | "ReduceMin") { Class::Maximum } else { Class::Fold };
+        let total = self.folded(class, &view, &axes, keep);
+        let whole = self.graph.dtype(&node.outputs[0]).is_some_and(|dtype| !dtype.is_float());
+        let result = self.map(&node.name, total, |total| match op {
+            "ReduceMin" => total.unary(Unary::Negate),
+            "ReduceL2" => total.unary(Unary::SquareRoot),
+            "ReduceLogSum" => total.unary(Unary::Log),
+            "ReduceMean" if whole => truncated(total.binary(Binary::Divide, count.clone())),
+            "ReduceMean" => total.binary(Binary::Divide, count.clone()),
+            _ => total,
+        })?;
         self.set(&node.outputs[0], result)
     }
 
-    pub(super) fn arg_max(&mut self, node: &Node) -> Result<(), NodeError> {
-        if node.flag_or("select_last_index", false)? {
-            return form("select_last_index");
-        }
-        let x = self.view(node, 0)?;
+    /// `max + log(sum of exp(x - max))`.
+    fn log_sum_exp(&mut self, node: &Node, x: Element, axes: &[usize], keep: bool) -> Result<(), NodeError> {
+        let name = &node.name;
+        let x = self.emit(name, x, false)?;
+        let greatest = self.folded(Class::Maximum, &x, axes, true);
+        let greatest = self.emit(name, greatest, false)?;
+        let powers = self.apply(name, vec![Element::read(x), Element::read(greatest.clone())], |of| {
+            of[0].clone().binary(Binary::Subtract, of[1].clone()).unary(Unary::Exp)
+        })?;
+        let powers = self.emit(name, powers, false)?;
+        let total = self.folded(Class::Fold, &powers, axes, keep);
+        let shape = self.shape(&node.outputs[0])?;
+        let greatest = self.b.reshape(name, &greatest, &shape)?;
+        let result = self.apply(name, vec![total, Element::read(greatest)], |of| {
+            of[0].clone().unary(Unary::Log).binary(Binary::Add, of[1].clone())
+        })?;
+        self.set(&node.outputs[0], result)
+    }
+
+    /// The position of the greatest element, of the least where it is that of the negated; of the last such, counted
+    /// from the end.
+    pub(super) fn position(&mut self, node: &Node) -> Result<(), NodeError> {
+        let mut x = self.view(node, 0)?;
         let axis = normalize_axis(node.int_or("axis", 0)?, x.sizes().len())?;
+        let size = x.sizes()[axis];
+        let last = node.flag_or("select_last_index", false)?;
+        if size == 1 {
+            let shape = self.shape(&node.outputs[0])?;
+            let zeros = self.b.constant_of(&shape, vec![0; shape.iter().product()])?;
+            self.set_view(&node.outputs[0], zeros);
+            return Ok(());
+        }
+        if node.op_type == "ArgMin" {
+            let negated = self.map(&node.name, Element::read(x), |x| x.unary(Unary::Negate))?;
+            x = self.emit(&node.name, negated, false)?;
+        }
+        if last {
+            x = self.sliced(&node.name, &x, axis, size as i64 - 1, -1, size)?;
+        }
         let view = arg_max(&mut self.b, &node.name, &x, axis, node.flag_or("keepdims", true)?)?;
-        self.set_view(&node.outputs[0], view);
-        Ok(())
+        let mut result = Element::read(view);
+        if last {
+            let end = Formula::number((size - 1) as f32);
+            result = self.map(&node.name, result, |place| end.clone().binary(Binary::Subtract, place))?;
+        }
+        self.set(&node.outputs[0], result)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Training steps: a program's loss differentiated, and its weights updated, as an f32 program like any other.
 //!
 //! [`step`] takes a compiled network whose last value is a batch of logits. Its weights become inputs, a softmax
-//! cross-entropy against class numbers is added, adjoints are found in reverse ([`adjoint`]), and each weight is an output
+//! cross-entropy against class numbers is added, adjoints are found in reverse (`adjoint.rs`), and each weight is an output
 //! again, under its name with `.next` behind it: the next step's input. Receipts, audits and disputes know nothing of it.
 //!
 //! ```text
