@@ -128,7 +128,7 @@ functions! {
     log 15 libm::log;
     tanh 15 libm::tanh;
     erf 19 libm::erf;
-    sigmoid 14 |x| 1.0 / (1.0 + libm::exp(-x));
+    sigmoid 15 |x| 1.0 / (1.0 + libm::exp(-x));
     rsqrt 2 |x| 1.0 / libm::sqrt(x);
     sin 6 libm::sin;
     cos 6 libm::cos;

@@ -16,7 +16,7 @@
 //! | [`log`] | 15 | ? |
 //! | [`tanh`] | 15 | ? |
 //! | [`erf`] | 19 | ? |
-//! | [`sigmoid`] | 14 | ? |
+//! | [`sigmoid`] | 15 | ? |
 //! | [`rsqrt`] | 2 | ? |
 //! | [`sin`], [`cos`] | 6 | ? |
 
@@ -34,19 +34,21 @@ pub const LN2_LOW: u32 = 0xb102_e308;
 
 /// exp(r) = 1 + r + r^2 (c0 + c1 r + ..), |r| <= ln(2)/2, within 2^-28.2.
 pub const EXP: [u32; 5] = [0x3eff_fffe, 0x3e2a_aa46, 0x3d2a_ac2c, 0x3c09_1ef0, 0x3ab5_63a5];
-/// exp(r) - 1 = r + r^2 (c0 + c1 r + ..), |r| <= ln(2)/2, relative error 2^-26.0.
-pub const EXP_MINUS_ONE: [u32; 5] = [0x3eff_ffff, 0x3e2a_aa55, 0x3d2a_abcf, 0x3c09_163d, 0x3ab5_5856];
+/// tanh(t) = t + t^3 (c0 + c1 t^2 + ..), 0 <= t <= [`TANH_SPLIT`], relative error 2^-28.4.
+pub const TANH_NEAR: [u32; 5] = [0xbeaa_aa9f, 0x3e08_84df, 0xbd5c_4d5e, 0x3caa_61ef, 0xbbc1_4419];
+/// 0.6, where tanh goes from the polynomial to the exponential.
+pub const TANH_SPLIT: u32 = 0x3f19_999a;
 /// log(1 + f) = f + f^2 (c0 + c1 f + ..), -1/3 <= f <= 1/3.
 pub const LOG: [u32; 9] = [
     0xbf00_0000,
-    0x3eaa_aa7d,
-    0xbe7f_ffca,
-    0x3e4c_eac5,
-    0xbe2a_bf13,
-    0x3e0f_4485,
-    0xbdfb_61af,
-    0x3e0f_bf68,
-    0xbdfe_ec91,
+    0x3eaa_aa83,
+    0xbe7f_ff7b,
+    0x3e4c_e831,
+    0xbe2a_ce63,
+    0x3e0f_69e9,
+    0xbdf9_9750,
+    0x3e0f_3aa7,
+    0xbe03_e1cd,
 ];
 /// erf(t) = t + t (c0 + c1 t^2 + ..), 0 <= t <= [`ERF_SPLIT`].
 pub const ERF_NEAR: [u32; 7] =
@@ -79,6 +81,16 @@ fn polynomial<R: Real, const N: usize>(coefficients: [R; N], x: R) -> R {
     let mut down = coefficients.into_iter().rev();
     let highest = down.next().unwrap_or(x);
     down.fold(highest, |sum, coefficient| sum.fma(x, coefficient))
+}
+
+/// One of two tables.
+#[inline(always)]
+fn chosen<R: Real, const N: usize>(condition: bool, a: [u32; N], b: [u32; N]) -> [R; N] {
+    let mut table = a.map(constant);
+    for (chosen, b) in table.iter_mut().zip(b) {
+        *chosen = R::select(condition, *chosen, constant(b));
+    }
+    table
 }
 
 /// 2^n for -126 <= n <= 127.
@@ -139,18 +151,25 @@ pub fn log<R: Real>(x: R) -> R {
 
 /// The hyperbolic tangent. 15 operations. -0 of -0.
 ///
-/// With m = exp(2|x|) - 1 it is m / (m + 2), with the sign of x; m = 2^n (exp(r) - 1) + (2^n - 1).
+/// Below [`TANH_SPLIT`] a polynomial in x^2, beyond it 1 - 2 / (exp(2|x|) + 1); the two polynomials are evaluated as one with
+/// selected coefficients.
 #[inline(always)]
 pub fn tanh<R: Real>(x: R) -> R {
     let sign = x.to_bits() & SIGN;
     let most: R = constant(0x4118_0000); // 9.5, from where on the result is 1
-    let magnitude = R::select(most.less(x.abs()), most, x.abs());
-    let (n, r) = exponent_and_rest(magnitude.add(magnitude));
-    let scale = power_of_two::<R>(n);
-    let near = polynomial(EXP_MINUS_ONE.map(constant), r).fma(r.mul(r), r);
-    let m = near.fma(scale, scale.sub(constant(ONE)));
-    let quotient = m.div(m.add(constant(0x4000_0000)));
-    R::from_bits(quotient.to_bits() ^ sign)
+    let t = R::select(most.less(x.abs()), most, x.abs());
+    let far = constant::<R>(TANH_SPLIT).less(t);
+    let one: R = constant(ONE);
+    let (n, r) = exponent_and_rest(t.add(t));
+    let variable = R::select(far, r, t.mul(t));
+    let outer = R::select(far, r, t);
+    let inner =
+        polynomial(chosen(far, EXP, TANH_NEAR), variable).fma(variable, R::select(far, one, constant(0)));
+    let sum = inner.fma(outer, R::select(far, one, t));
+    // 2^27 is the greatest power: the exponent stays in range.
+    let exponential = R::from_bits(sum.to_bits().wrapping_add((n << 23) as u32));
+    let result = R::select(far, one.sub(constant::<R>(0x4000_0000).div(exponential.add(one))), sum);
+    R::from_bits(result.to_bits() ^ sign)
 }
 
 /// The error function. 19 operations. -0 of -0.
@@ -163,11 +182,7 @@ pub fn erf<R: Real>(x: R) -> R {
     let t = R::select(most.less(x.abs()), most, x.abs());
     let far = constant::<R>(ERF_SPLIT).less(t);
     let variable = R::select(far, t, t.mul(t));
-    let [a0, a1, a2, a3, a4, a5, a6] = ERF_NEAR;
-    let [b0, b1, b2, b3, b4, b5, b6] = ERF_FAR;
-    let chosen = [(a0, b0), (a1, b1), (a2, b2), (a3, b3), (a4, b4), (a5, b5), (a6, b6)]
-        .map(|(near, beyond)| R::select(far, constant(beyond), constant(near)));
-    let sum = polynomial(chosen, variable).fma(t, t);
+    let sum = polynomial(chosen(far, ERF_FAR, ERF_NEAR), variable).fma(t, t);
     let (n, r) = exponent_and_rest(sum.neg());
     // 2^-26 is the least power: the exponent stays in range.
     let exponential = R::from_bits(exp_near(r).to_bits().wrapping_add((n << 23) as u32));
@@ -175,14 +190,16 @@ pub fn erf<R: Real>(x: R) -> R {
     R::from_bits(result.to_bits() ^ sign)
 }
 
-/// 1 / (1 + e^-x). 14 operations.
+/// 1 / (1 + e^-x). 15 operations.
 ///
-/// With z = e^-|x| it is z / (1 + z) for negative x, else 1 / (1 + z): z never overflows.
+/// With z = e^-|x|, which never overflows, and q = z / (1 + z) it is z - z q for negative x, else 1 - q.
 #[inline(always)]
 pub fn sigmoid<R: Real>(x: R) -> R {
     let z = exp(R::from_bits(x.to_bits() | SIGN));
-    let one = constant(ONE);
-    R::select(x.less(constant(0)), z, one).div(one.add(z))
+    let one: R = constant(ONE);
+    let q = z.div(one.add(z));
+    let leading = R::select(x.less(constant(0)), z, one);
+    q.neg().fma(leading, leading)
 }
 
 /// 1 / sqrt(x). 2 operations. Infinity with the sign of x of a zero, NaN below.
@@ -216,13 +233,9 @@ fn quarter_waves<R: Real>(x: R, quarters: u32) -> R {
     let (quadrant, odd) =
         if small { (quarters, 0) } else { (reduced.quarters + quarters, reduced.rest & SIGN) };
     let even = quadrant & 1 == 1;
-    let [s0, s1, s2, s3] = SIN;
-    let [c0, c1, c2, c3] = COS;
-    let chosen = [(s0, c0), (s1, c1), (s2, c2), (s3, c3)]
-        .map(|(sin, cos)| R::select(even, constant(cos), constant(sin)));
     let base = R::select(even, constant(ONE), r);
     let square = r.mul(r);
-    let result = polynomial(chosen, square).fma(square.mul(base), base);
+    let result = polynomial(chosen(even, COS, SIN), square).fma(square.mul(base), base);
     let sign = (quadrant << 30) & SIGN ^ if even { 0 } else { odd };
     let signed = R::from_bits(result.to_bits() ^ sign);
     R::select(magnitude < INFINITY, signed, constant(NAN))
