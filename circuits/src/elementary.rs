@@ -272,3 +272,91 @@ fn reduce(magnitude: u32) -> Reduced {
         round_pack(if above { SIGN } else { 0 }, -64 - 63, (distance >> 30) * u128::from(HALF_PI), false);
     Reduced { quarters: whole + u32::from(above), rest }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::real::Soft;
+
+    const LEAST: u32 = 1;
+    const GREATEST: u32 = 0x7f7f_ffff;
+
+    fn at(function: fn(Soft) -> Soft, bits: u32) -> u32 {
+        function(Soft(bits)).canonical().0
+    }
+
+    #[test]
+    fn limits_are_exact() {
+        assert_eq!([INFINITY, NEGATIVE_INFINITY, 0, SIGN].map(|x| at(exp, x)), [INFINITY, 0, ONE, ONE]);
+        assert_eq!([0, SIGN].map(|x| at(log, x)), [NEGATIVE_INFINITY; 2]);
+        assert_eq!([INFINITY, NEGATIVE_INFINITY, ONE].map(|x| at(log, x)), [INFINITY, NAN, 0]);
+        for function in [tanh, erf] {
+            assert_eq!([INFINITY, NEGATIVE_INFINITY].map(|x| at(function, x)), [ONE, ONE | SIGN]);
+        }
+        assert_eq!(
+            [INFINITY, NEGATIVE_INFINITY, 0, SIGN].map(|x| at(sigmoid, x)),
+            [ONE, 0, 0x3f00_0000, 0x3f00_0000]
+        );
+        assert_eq!([0, SIGN].map(|x| at(rsqrt, x)), [INFINITY, NEGATIVE_INFINITY]);
+        assert_eq!([INFINITY, NEGATIVE_INFINITY].map(|x| at(rsqrt, x)), [0, NAN]);
+        for function in [sin, cos] {
+            assert_eq!([INFINITY, NEGATIVE_INFINITY].map(|x| at(function, x)), [NAN; 2]);
+        }
+        assert_eq!([0, SIGN].map(|x| at(cos, x)), [ONE; 2]);
+    }
+
+    #[test]
+    fn every_nan_gives_the_canonical_nan() {
+        for function in [exp, log, tanh, erf, sigmoid, rsqrt, sin, cos] {
+            for nan in [NAN, NAN | SIGN, INFINITY + 1, 0xffff_ffff, 0x7fab_cdef] {
+                assert_eq!(at(function, nan), NAN);
+            }
+        }
+    }
+
+    #[test]
+    fn odd_functions_keep_the_sign_and_the_least_numbers() {
+        for x in [0, LEAST, 0x0000_1234, 0x0080_0000] {
+            for signed in [x, x | SIGN] {
+                assert_eq!((at(tanh, signed), at(sin, signed)), (signed, signed));
+            }
+        }
+        // 2/sqrt(pi) times it.
+        assert_eq!(
+            [0, SIGN, LEAST, 1000, 1000 | SIGN].map(|x| at(erf, x)),
+            [0, SIGN, LEAST, 1128, 1128 | SIGN]
+        );
+    }
+
+    #[test]
+    fn exp_has_subnormal_results() {
+        // -103.97, -103.98: on both sides of half the least number.
+        assert_eq!([0xc2cf_f1b4, 0xc2cf_f1b5].map(|x| at(exp, x)), [LEAST, 0]);
+        assert_eq!(at(exp, 0xc2c8_0000), 27); // e^-100
+        assert_eq!([0x42b1_7217, 0x42b1_7218].map(|x| at(exp, x)), [0x7f7f_ff84, INFINITY]);
+        assert_eq!(at(sigmoid, 0xc2c8_0000), 27);
+    }
+
+    #[test]
+    fn known_values() {
+        assert_eq!(at(exp, ONE), 0x402d_f854);
+        assert_eq!(at(log, 0x4000_0000), LN2);
+        assert_eq!(at(log, LEAST), 0xc2ce_8ed0); // -149 ln 2
+        assert_eq!(at(erf, ONE), 0x3f57_bb3d);
+        assert_eq!(at(rsqrt, 0x4080_0000), 0x3f00_0000);
+    }
+
+    #[test]
+    fn the_reduction_is_right_for_huge_arguments() {
+        let near =
+            |found: u32, exact: u32| assert!(found.abs_diff(exact) <= 1, "{found:08x}, not {exact:08x}");
+        // 2^127, the greatest number, and the number nearest to a multiple of pi/2 with twice it.
+        near(at(sin, 0x7f00_0000), 0x3f1f_9631);
+        near(at(sin, GREATEST), 0xbf05_99b3);
+        near(at(cos, GREATEST), 0x3f5a_5f96);
+        near(at(sin, 0x6f79_be45), ONE);
+        near(at(cos, 0x6f79_be45), 0xb0dd_eea9);
+        near(at(sin, 0x6ff9_be45), 0xb15d_eea9);
+        near(at(cos, 0x6ff9_be45), ONE | SIGN);
+    }
+}
