@@ -60,6 +60,7 @@ impl Network {
             constants: Vec::new(),
             operations: Vec::new(),
             outputs: Vec::new(),
+            reshaped: Default::default(),
             accuracy: AccuracyReport::default(),
         };
         Network { program, random: Random(seed), last: Source::Input(0), sizes: sizes.to_vec(), bounds }

@@ -220,9 +220,8 @@ const fn key(a: u32) -> u32 {
 
 /// a < b; false if either is NaN.
 pub const fn less(a: u32, b: u32) -> bool {
-    let unordered = is_nan(a) || is_nan(b);
     let zeros = is_zero(a) && is_zero(b);
-    key(a) < key(b) && !unordered && !zeros
+    !(is_nan(a) || is_nan(b) || zeros) && key(a) < key(b)
 }
 
 /// a = b: zeros are equal, a NaN equals nothing.

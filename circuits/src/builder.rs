@@ -10,12 +10,13 @@
 //! ```
 
 use crate::expression::Expression;
+use crate::formula::Formula;
 use crate::program::{
     Access, AccuracyReport, Affine, Class, Constant, Input, Operation, Output, Precision, Program, Source,
     Sum, Term, Visibility,
 };
 use crate::shape::{MAX_AXES, Shape};
-use crate::tensor::{Bounds, MAX_MAGNITUDE, Tensor};
+use crate::tensor::{Bounds, MAX_MAGNITUDE, REAL_BOUNDS, RealTensor, Tensor};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -343,6 +344,21 @@ impl View {
         view
     }
 
+    /// The view with an axis of size 1 where it reads the same along it; `None` where it does not.
+    pub fn without(&self, axis: usize) -> Option<View> {
+        let digits = self.first_digit(axis)..self.first_digit(axis) + self.axes.get(axis)?.len();
+        let terms = || self.index.iter().flat_map(|affine| &affine.terms);
+        if terms().any(|term| digits.contains(&term.0)) {
+            return None;
+        }
+        let mut view = self.clone();
+        view.axes[axis] = Vec::new();
+        for term in view.index.iter_mut().flat_map(|affine| &mut affine.terms) {
+            term.0 -= if term.0 >= digits.end { digits.len() } else { 0 };
+        }
+        Some(view)
+    }
+
     /// The view repeated along axes of size 1, as ONNX broadcasts.
     pub fn expanded(&self, sizes: &[usize]) -> View {
         let mut view = self.with_rank(sizes.len());
@@ -497,13 +513,24 @@ pub struct Builder {
 impl Builder {
     /// An empty program.
     pub fn new(committed_model: bool) -> Builder {
+        Builder::of(Precision::Int8, committed_model)
+    }
+
+    /// An empty f32 program. Values of constants are then the bits of binary32 numbers, bounds are none, and the
+    /// expression [`Expression::Sum`] of sum 0 is the formula of that sum.
+    pub fn reals() -> Builder {
+        Builder::of(Precision::F32, false)
+    }
+
+    fn of(precision: Precision, committed_model: bool) -> Builder {
         let program = Program {
-            precision: Precision::Int8,
+            precision,
             committed_model,
             inputs: Vec::new(),
             constants: Vec::new(),
             operations: Vec::new(),
             outputs: Vec::new(),
+            reshaped: Default::default(),
             accuracy: AccuracyReport::default(),
         };
         Builder { program, known: BTreeMap::new() }
@@ -528,7 +555,13 @@ impl Builder {
 
     /// Adds a constant, or finds the one of the same content.
     pub fn constant(&mut self, tensor: Tensor) -> View {
-        let constant = Constant::new(tensor);
+        let constant = match self.program.precision {
+            Precision::Int8 => Constant::new(tensor),
+            Precision::F32 => {
+                let bits = tensor.values.iter().map(|&bits| bits as u32).collect();
+                Constant::real(RealTensor { shape: tensor.shape, bits })
+            }
+        };
         let sizes = constant.shape.sizes().to_vec();
         let number = *self.known.entry((constant.digest, sizes.clone())).or_insert_with(|| {
             self.program.constants.push(constant);
@@ -560,6 +593,9 @@ impl Builder {
 
     /// Exact bounds of the accumulator, channel by channel where constants are known.
     pub fn sum_bounds(&self, accumulator: &Accumulator) -> Bounds {
+        if self.program.precision == Precision::F32 {
+            return REAL_BOUNDS;
+        }
         accumulator.known.unwrap_or_else(|| {
             sum_bounds(&self.program, &accumulator.outputs(), &accumulator.reduce, &accumulator.terms)
         })
@@ -611,7 +647,16 @@ impl Builder {
             let bounds = Bounds::new(bounds.lo, bounds.hi).ok_or_else(magnitude)?;
             sums.push(Sum { terms: accumulator.terms, bounds });
         }
-        let class = if class == Class::Move && !reduce.is_empty() { Class::Fold } else { class };
+        // A move that sums has one element inside: of numbers it is the greatest, with the sign of its zero.
+        let class = match (class, self.program.precision) {
+            (Class::Move, Precision::Int8) if !reduce.is_empty() => Class::Fold,
+            (Class::Move, Precision::F32) if !reduce.is_empty() => Class::Maximum,
+            _ => class,
+        };
+        let expression = match (self.program.precision, expression) {
+            (Precision::F32, Expression::Sum(number)) => Expression::Formula(Formula::Sum(number)),
+            (_, expression) => expression,
+        };
         let number = self.program.operations.len();
         self.program.operations.push(Operation {
             name: name.to_string(),
@@ -927,6 +972,16 @@ mod tests {
         let expected: Vec<i64> =
             points(&[3, 8]).map(|p| if inside(&p) { cell(p[0], p[1] - 2) } else { 0 }).collect();
         assert_eq!(read(&padded, &tensor), expected);
+    }
+
+    #[test]
+    fn an_axis_that_is_only_repeated_can_go() {
+        let (_, x, tensor) = input(&[3, 1, 5]);
+        let wide = x.expanded(&[3, 4, 5]);
+        let narrow = wide.without(1).unwrap();
+        assert_eq!(narrow.sizes(), [3, 1, 5]);
+        assert_eq!(read(&narrow, &tensor), tensor.values);
+        assert!(wide.without(0).is_none() && wide.without(2).is_none());
     }
 
     #[test]

@@ -7,8 +7,8 @@
 //! whatever payload: a formula ends with [`Real::canonical`].
 //!
 //! Operations are additions, multiplications, divisions, square roots and fused multiply-adds; selections
-//! and integer operations on bits are not counted. The maximal error over all 2^32 inputs is measured by
-//! `benches/examples/ulps.rs`, which also prints the argument at which it occurs.
+//! and integer operations on bits are not counted. `benches/examples/ulps.rs` measures the maximal error over all 2^32
+//! inputs, and prints the argument at which it occurs; its table is not recorded yet.
 //!
 //! | function | operations | maximal error, ulp |
 //! | --- | ---: | ---: |

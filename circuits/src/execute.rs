@@ -2,7 +2,7 @@
 //!
 //! This is the specification that faster executors are compared with, bit for bit.
 
-use crate::program::{Access, Class, Operation, Program, Source};
+use crate::program::{Access, Class, Operation, Precision, Program, Source};
 use crate::tensor::Tensor;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -61,6 +61,12 @@ pub enum ExecuteError {
         /// The greatest valid value.
         hi: i64,
     },
+    /// The program is of another precision.
+    #[error("this executor runs {expected} programs only")]
+    Precision {
+        /// What it runs.
+        expected: &'static str,
+    },
     /// A constant's values are not there.
     #[error("constant {constant} has no values: this program is a verifying key's")]
     NoValues {
@@ -81,6 +87,9 @@ pub enum ExecuteError {
 
 /// Checks the inputs of a run: their number, shapes and bounds.
 pub fn check_inputs(program: &Program, inputs: &[Tensor]) -> Result<(), ExecuteError> {
+    if program.precision != Precision::Int8 {
+        return Err(ExecuteError::Precision { expected: "int8" });
+    }
     if inputs.len() != program.inputs.len() {
         return Err(ExecuteError::InputCount { expected: program.inputs.len(), given: inputs.len() });
     }
@@ -269,6 +278,7 @@ mod tests {
                 scale: 1.0,
                 visibility: Visibility::Public,
             }],
+            reshaped: Default::default(),
             accuracy: AccuracyReport::default(),
         }
     }

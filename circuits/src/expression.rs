@@ -3,7 +3,8 @@
 //! A canonical tree over elementary total functions. The executor interprets it; the lowering matches on it.
 
 use crate::encoding::{DecodeError, Reader, Writer};
-use crate::tensor::Bounds;
+use crate::formula::Formula;
+use crate::tensor::{Bounds, REAL_BOUNDS};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -44,6 +45,8 @@ pub enum Expression {
     },
     /// The larger of two.
     Max(Box<Expression>, Box<Expression>),
+    /// A function of binary32 numbers: all of an f32 operation's expression, and of no other's.
+    Formula(Formula),
 }
 
 /// `floor((x + floor(D/2)) / D)`, the rounding of every requantisation (`papers/protocol.md`, section 3).
@@ -122,7 +125,7 @@ impl Expression {
         }
     }
 
-    /// The value at one output element, from the values of the sums.
+    /// The value at one output element, from the values of the sums; zero of a formula, which has none in integers.
     pub fn evaluate(&self, sums: &[i64]) -> i64 {
         match self {
             Expression::Sum(index) => sums.get(*index).copied().unwrap_or(0),
@@ -130,6 +133,7 @@ impl Expression {
             Expression::Clamp { bounds, of } => of.evaluate(sums).max(bounds.lo).min(bounds.hi),
             Expression::Table { first, values, of } => table_value(*first, values, of.evaluate(sums)),
             Expression::Max(a, b) => a.evaluate(sums).max(b.evaluate(sums)),
+            Expression::Formula(_) => 0,
         }
     }
 
@@ -154,10 +158,11 @@ impl Expression {
                 let (a, b) = (a.bounds(sums), b.bounds(sums));
                 Bounds { lo: a.lo.max(b.lo), hi: a.hi.max(b.hi) }
             }
+            Expression::Formula(_) => REAL_BOUNDS,
         }
     }
 
-    /// True where every sum that is named is one of `count`, and the numbers are in range.
+    /// True where every sum that is named is one of `count`, and the numbers are in range; of integers only.
     pub fn is_valid(&self, count: usize) -> bool {
         match self {
             Expression::Sum(index) => *index < count,
@@ -172,6 +177,7 @@ impl Expression {
                     && of.is_valid(count)
             }
             Expression::Max(a, b) => a.is_valid(count) && b.is_valid(count),
+            Expression::Formula(_) => false,
         }
     }
 
@@ -204,6 +210,10 @@ impl Expression {
                 a.encode(w);
                 b.encode(w);
             }
+            Expression::Formula(formula) => {
+                w.u8(5);
+                formula.encode(w);
+            }
         }
     }
 
@@ -232,6 +242,7 @@ impl Expression {
                 Ok(Expression::Table { first, values, of: below(r)? })
             }
             4 => Ok(Expression::Max(below(r)?, below(r)?)),
+            5 if depth == 0 => Ok(Expression::Formula(Formula::decode(r)?)),
             _ => Err(r.invalid("expression tag")),
         }
     }

@@ -9,11 +9,18 @@
 //! where each factor is read through one affine index per axis over the loop axes (o first, then r), reads
 //! outside give zero, and a term sums over those of the operation's reduce axes that its factors read. All
 //! layers of a network are lists of such operations; `ops` has one file a layer.
+//!
+//! A program of [`Precision::F32`] has the same form with fewer liberties (`check_f32.rs` has its rules): the
+//! first sum of a fold is one term over all reduce axes, every other sum reads one element, and the expression is
+//! a [`Formula`](crate::formula::Formula). `element.rs` gives the order of its additions.
 
 use crate::encoding::{DecodeError, Reader, Writer};
 use crate::expression::Expression;
 use crate::shape::{MAX_AXES, Shape};
-use crate::tensor::{Bounds, MAX_MAGNITUDE, Tensor, integers_from_bytes};
+use crate::tensor::{
+    Bounds, MAX_MAGNITUDE, REAL_BOUNDS, RealTensor, Tensor, bits_from_bytes, integers_from_bytes,
+};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use thiserror::Error;
@@ -27,6 +34,8 @@ const MAGIC: &[u8; 8] = b"ASSAYPRG";
 pub enum Precision {
     /// Quantised integers, exact, saturating.
     Int8,
+    /// IEEE-754 binary32 in a fixed order of evaluation; compared as bits. Receipts, audits and disputes, no proof.
+    F32,
 }
 
 /// Where an operand comes from.
@@ -113,7 +122,8 @@ pub struct Access {
 /// One term of a sum: an integer times a product of factors; without factors, a constant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Term {
-    /// The integer.
+    /// The integer; 1 in an f32 program, but where a move gathers: there the axis of the first factor's tensor to
+    /// whose index the second factor's value is added.
     pub coefficient: i64,
     /// At most [`MAX_FACTORS`] factors.
     pub factors: Vec<Access>,
@@ -146,6 +156,8 @@ pub enum Class {
     Move,
     /// The position of the first greatest element along the reduce axis.
     Rank,
+    /// A fold by maximum over what is read inside, for f32 programs.
+    Maximum,
 }
 
 /// An operation of a program.
@@ -171,8 +183,11 @@ impl Operation {
         self.shape.sizes().iter().chain(&self.reduce).copied().collect()
     }
 
-    /// Bounds of the wire.
+    /// Bounds of the wire; of an f32 program, none.
     pub fn bounds(&self) -> Bounds {
+        if matches!(self.expression, Expression::Formula(_)) {
+            return REAL_BOUNDS;
+        }
         if self.class == Class::Rank {
             return Bounds { lo: 0, hi: self.reduce.iter().product::<usize>() as i64 - 1 };
         }
@@ -238,8 +253,10 @@ pub struct Constant {
     pub bounds: Bounds,
     /// BLAKE3 of its bytes, [`Tensor::digest`].
     pub digest: [u8; 32],
-    /// The values, where they are known.
+    /// The values, where they are known; of an int8 program.
     pub values: Option<Vec<i64>>,
+    /// The bits of the values, where they are known; of an f32 program.
+    pub bits: Option<Vec<u32>>,
 }
 
 impl Constant {
@@ -247,7 +264,13 @@ impl Constant {
     pub fn new(tensor: Tensor) -> Self {
         let bounds = Bounds::of(&tensor.values);
         let digest = tensor.digest(&bounds);
-        Constant { shape: tensor.shape, bounds, digest, values: Some(tensor.values) }
+        Constant { shape: tensor.shape, bounds, digest, values: Some(tensor.values), bits: None }
+    }
+
+    /// A constant of an f32 program.
+    pub fn real(tensor: RealTensor) -> Self {
+        let digest = tensor.digest();
+        Constant { shape: tensor.shape, bounds: REAL_BOUNDS, digest, values: None, bits: Some(tensor.bits) }
     }
 }
 
@@ -305,6 +328,9 @@ pub struct Program {
     pub operations: Vec<Operation>,
     /// The outputs; an operation is at most one of them.
     pub outputs: Vec<Output>,
+    /// The shape under which the wires of these operations are read, of as many elements in the same order; of f32
+    /// programs.
+    pub reshaped: BTreeMap<usize, Shape>,
     /// What quantisation cost.
     pub accuracy: AccuracyReport,
 }
@@ -343,8 +369,13 @@ impl Program {
         match source {
             Source::Input(i) => self.inputs.get(i).map(|input| (&input.shape, input.bounds)),
             Source::Constant(i) => self.constants.get(i).map(|constant| (&constant.shape, constant.bounds)),
-            Source::Operation(i) => self.operations.get(i).map(|op| (&op.shape, op.bounds())),
+            Source::Operation(i) => self.operations.get(i).map(|op| (self.wire_shape(i, op), op.bounds())),
         }
+    }
+
+    /// The shape under which a wire is read.
+    fn wire_shape<'a>(&'a self, number: usize, operation: &'a Operation) -> &'a Shape {
+        self.reshaped.get(&number).unwrap_or(&operation.shape)
     }
 
     /// Shape of a source; `None` where there is no such source.
@@ -352,7 +383,7 @@ impl Program {
         match source {
             Source::Input(i) => self.inputs.get(i).map(|input| &input.shape),
             Source::Constant(i) => self.constants.get(i).map(|constant| &constant.shape),
-            Source::Operation(i) => self.operations.get(i).map(|op| &op.shape),
+            Source::Operation(i) => self.operations.get(i).map(|op| self.wire_shape(i, op)),
         }
     }
 
@@ -371,6 +402,7 @@ impl Program {
         let mut program = self.clone();
         for constant in &mut program.constants {
             constant.values = None;
+            constant.bits = None;
         }
         program
     }
@@ -379,6 +411,9 @@ impl Program {
     /// no inequality can wrap, sizes are bounded.
     pub fn check(&self) -> Result<(), ProgramError> {
         self.check_parts()?;
+        if self.precision == Precision::F32 {
+            return self.check_f32();
+        }
         let mut reaches = Vec::with_capacity(self.operations.len());
         for (number, operation) in self.operations.iter().enumerate() {
             let reach = self.check_operation(number, operation, &reaches).map_err(|rule| {
@@ -418,7 +453,16 @@ impl Program {
             if Bounds::new(constant.bounds.lo, constant.bounds.hi).is_none() {
                 return Err(part("constant", i, "its bounds leave 2^62"));
             }
-            let Some(values) = &constant.values else { continue };
+            let (reals, integers) = (constant.bits.as_ref(), constant.values.as_ref());
+            if reals.is_some() && self.precision != Precision::F32
+                || integers.is_some() && self.precision == Precision::F32
+            {
+                return Err(part("constant", i, "its values are of another precision"));
+            }
+            if reals.is_some_and(|bits| bits.len() != constant.shape.cells()) {
+                return Err(part("constant", i, "its number of values is not its shape's"));
+            }
+            let Some(values) = integers else { continue };
             if values.len() != constant.shape.cells() {
                 return Err(part("constant", i, "its number of values is not its shape's"));
             }
@@ -440,6 +484,16 @@ impl Program {
         }
         if self.outputs.is_empty() {
             return Err(part("output", 0, "a program has at least one"));
+        }
+        for (&i, shape) in &self.reshaped {
+            let cells = self.operations.get(i).map(|operation| operation.shape.cells());
+            if self.precision != Precision::F32 || cells != Some(shape.cells()) {
+                return Err(part(
+                    "reshaped wire",
+                    i,
+                    "it is not one of an f32 program with as many elements",
+                ));
+            }
         }
         Ok(())
     }
@@ -480,6 +534,9 @@ impl Program {
                 return Err("a sum can reach 2^62");
             }
             totals.push(total as i64);
+        }
+        if operation.class == Class::Maximum {
+            return Err("a fold by maximum belongs to f32 programs");
         }
         if !operation.expression.is_valid(operation.sums.len()) {
             return Err("its expression is out of range");
@@ -530,6 +587,23 @@ impl Program {
         }
     }
 
+    /// Checks that an access has one canonical index for each axis of a tensor that exists.
+    pub(crate) fn check_access(&self, access: &Access, sizes: &[usize]) -> Result<(), &'static str> {
+        let shape = self.shape(access.source).ok_or("it reads a tensor that does not exist")?;
+        if access.index.len() != shape.rank() {
+            return Err("an access has not one index for each axis");
+        }
+        for affine in &access.index {
+            let ascending = affine.terms.windows(2).all(|pair| pair[0].0 < pair[1].0);
+            let small = affine.terms.iter().all(|&(_, c)| c != 0 && c.unsigned_abs() <= 1 << 20);
+            let known = affine.terms.iter().all(|&(axis, _)| axis < sizes.len());
+            if !(ascending && small && known && affine.constant.unsigned_abs() <= 1 << 41) {
+                return Err("an index is not canonical");
+            }
+        }
+        Ok(())
+    }
+
     /// The greatest magnitude that the term can reach, or any product of some of its factors.
     fn check_term(
         &self,
@@ -548,19 +622,8 @@ impl Program {
             if matches!(access.source, Source::Operation(i) if i >= number) {
                 return Err("it reads a wire that is not written before it");
             }
-            let (shape, bounds) =
-                self.source(access.source).ok_or("it reads a tensor that does not exist")?;
-            if access.index.len() != shape.rank() {
-                return Err("an access has not one index for each axis");
-            }
-            for affine in &access.index {
-                let ascending = affine.terms.windows(2).all(|pair| pair[0].0 < pair[1].0);
-                let small = affine.terms.iter().all(|&(_, c)| c != 0 && c.unsigned_abs() <= 1 << 20);
-                let known = affine.terms.iter().all(|&(axis, _)| axis < sizes.len());
-                if !(ascending && small && known && affine.constant.unsigned_abs() <= 1 << 41) {
-                    return Err("an index is not canonical");
-                }
-            }
+            let (_, bounds) = self.source(access.source).ok_or("it reads a tensor that does not exist")?;
+            self.check_access(access, sizes)?;
             magnitude = magnitude.saturating_mul(self.magnitude(access.source, bounds, reaches).max(1));
         }
         for axis in operation.reduce_axes(term) {
@@ -579,7 +642,10 @@ impl Program {
         w.list(&self.inputs, |w, input| encode_input(input, w));
         w.list(&self.constants, |w, constant| {
             encode_constant_header(constant, w);
-            w.u8(u8::from(constant.values.is_some()));
+            w.u8(u8::from(constant.values.is_some() || constant.bits.is_some()));
+            for bits in constant.bits.iter().flatten() {
+                w.u32(*bits);
+            }
             if let Some(values) = &constant.values {
                 let width = constant.bounds.bytes();
                 for value in values {
@@ -592,6 +658,7 @@ impl Program {
             encode_operation(operation, w);
         });
         w.list(&self.outputs, |w, output| encode_output(output, w));
+        encode_reshaped(&self.reshaped, &mut w);
         encode_accuracy(&self.accuracy, &mut w);
         w.finish()
     }
@@ -607,18 +674,22 @@ impl Program {
         }
         let precision = match r.u8("precision")? {
             0 => Precision::Int8,
+            1 => Precision::F32,
             _ => return Err(r.invalid("precision").into()),
         };
         let program = Program {
             precision,
             committed_model: decode_flag(&mut r, "committed model flag")?,
             inputs: decode_parts(&mut r, MAX_ENDS, 30, "inputs", decode_input)?,
-            constants: decode_parts(&mut r, MAX_OPERATIONS, 50, "constants", decode_constant)?,
+            constants: decode_parts(&mut r, MAX_OPERATIONS, 50, "constants", |r| {
+                decode_constant(precision, r)
+            })?,
             operations: decode_parts(&mut r, MAX_OPERATIONS, 20, "operations", |r| {
                 let name = r.string("operation name")?;
                 decode_operation(name, r)
             })?,
             outputs: decode_parts(&mut r, MAX_ENDS, 17, "outputs", decode_output)?,
+            reshaped: decode_reshaped(&mut r)?,
             accuracy: decode_accuracy(&mut r)?,
         };
         r.finish()?;
@@ -655,6 +726,7 @@ fn decode_flag(r: &mut Reader<'_>, what: &'static str) -> Result<bool, DecodeErr
 pub(crate) fn encode_precision(precision: Precision, w: &mut Writer) {
     match precision {
         Precision::Int8 => w.u8(0),
+        Precision::F32 => w.u8(1),
     }
 }
 
@@ -731,19 +803,25 @@ pub(crate) fn encode_constant_header(constant: &Constant, w: &mut Writer) {
     w.bytes(&constant.digest);
 }
 
-fn decode_constant(r: &mut Reader<'_>) -> Result<Constant, DecodeError> {
+fn decode_constant(precision: Precision, r: &mut Reader<'_>) -> Result<Constant, DecodeError> {
     let (shape, bounds) = (decode_shape(r)?, decode_bounds(r)?);
     let digest = r.array("constant digest")?;
     if !decode_flag(r, "constant values flag")? {
-        return Ok(Constant { shape, bounds, digest, values: None });
+        return Ok(Constant { shape, bounds, digest, values: None, bits: None });
     }
-    let width = bounds.bytes();
+    let width = match precision {
+        Precision::Int8 => bounds.bytes(),
+        Precision::F32 => 4,
+    };
     let bytes = r.bytes(shape.cells().saturating_mul(width), "constant values")?;
     if blake3::hash(bytes).as_bytes() != &digest {
         return Err(r.invalid("constant digest"));
     }
-    let values = integers_from_bytes(bytes, width);
-    Ok(Constant { shape, bounds, digest, values: Some(values) })
+    let (values, bits) = match precision {
+        Precision::Int8 => (Some(integers_from_bytes(bytes, width)), None),
+        Precision::F32 => (None, Some(bits_from_bytes(bytes))),
+    };
+    Ok(Constant { shape, bounds, digest, values, bits })
 }
 
 /// Appends an operation without its name.
@@ -753,6 +831,7 @@ pub(crate) fn encode_operation(operation: &Operation, w: &mut Writer) {
         Class::Fold => 1,
         Class::Move => 2,
         Class::Rank => 3,
+        Class::Maximum => 4,
     });
     encode_shape(operation.shape.sizes(), w);
     encode_shape(&operation.reduce, w);
@@ -807,6 +886,7 @@ fn decode_operation(name: String, r: &mut Reader<'_>) -> Result<Operation, Decod
         1 => Class::Fold,
         2 => Class::Move,
         3 => Class::Rank,
+        4 => Class::Maximum,
         _ => return Err(r.invalid("class")),
     };
     Ok(Operation {
@@ -843,6 +923,25 @@ fn decode_output(r: &mut Reader<'_>) -> Result<Output, DecodeError> {
         scale: r.f64("output scale")?,
         visibility: decode_visibility(r)?,
     })
+}
+
+/// Appends the shapes under which wires are read.
+pub(crate) fn encode_reshaped(reshaped: &BTreeMap<usize, Shape>, w: &mut Writer) {
+    w.length(reshaped.len());
+    for (&operation, shape) in reshaped {
+        w.length(operation);
+        encode_shape(shape.sizes(), w);
+    }
+}
+
+fn decode_reshaped(r: &mut Reader<'_>) -> Result<BTreeMap<usize, Shape>, DecodeError> {
+    let list = decode_parts(r, MAX_OPERATIONS, 5, "reshaped wires", |r| {
+        Ok((r.u32("reshaped operation")? as usize, decode_shape(r)?))
+    })?;
+    if !list.windows(2).all(|pair| pair[0].0 < pair[1].0) {
+        return Err(r.invalid("order of reshaped wires"));
+    }
+    Ok(list.into_iter().collect())
 }
 
 fn encode_accuracy(accuracy: &AccuracyReport, w: &mut Writer) {

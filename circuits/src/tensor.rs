@@ -1,4 +1,4 @@
-//! Integer tensors, their bounds, and the bytes that their digest is taken over.
+//! Tensors of integers and of binary32 numbers, bounds of integers, and the bytes that their digest is taken over.
 //!
 //! The digest of a tensor is BLAKE3 of its row-major elements at true sizes, little-endian, in the narrowest
 //! of i8, i16, i32, i64 that holds its bounds, so that `b3sum` of the raw data recomputes it.
@@ -112,6 +112,48 @@ pub fn integers_from_bytes(bytes: &[u8], width: usize) -> Vec<i64> {
             i64::from_le_bytes(wide)
         })
         .collect()
+}
+
+/// What stands as the bounds of everything in an f32 program.
+pub const REAL_BOUNDS: Bounds = Bounds { lo: 0, hi: 0 };
+
+/// A tensor of an f32 program: the bits of its binary32 elements, row-major at true sizes. Equality is on bits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RealTensor {
+    /// The true sizes.
+    pub shape: Shape,
+    /// `shape.cells()` elements, last axis fastest.
+    pub bits: Vec<u32>,
+}
+
+impl RealTensor {
+    /// A tensor of `shape.cells()` elements, or `None` where their number is another.
+    pub fn new(shape: Shape, bits: Vec<u32>) -> Option<Self> {
+        (shape.cells() == bits.len()).then_some(RealTensor { shape, bits })
+    }
+
+    /// The little-endian bytes that the digest is taken over, four an element.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.bits.iter().flat_map(|bits| bits.to_le_bytes()).collect()
+    }
+
+    /// BLAKE3 of [`RealTensor::to_bytes`].
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        let mut buffer = [0u8; 1024];
+        for part in self.bits.chunks(256) {
+            for (place, bits) in buffer.chunks_exact_mut(4).zip(part) {
+                place.copy_from_slice(&bits.to_le_bytes());
+            }
+            hasher.update(&buffer[..4 * part.len()]);
+        }
+        *hasher.finalize().as_bytes()
+    }
+}
+
+/// Reads the bits of binary32 elements, four little-endian bytes each.
+pub fn bits_from_bytes(bytes: &[u8]) -> Vec<u32> {
+    bytes.chunks_exact(4).map(|b| b.iter().rev().fold(0, |bits, &byte| bits << 8 | u32::from(byte))).collect()
 }
 
 #[cfg(test)]

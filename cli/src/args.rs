@@ -1,5 +1,6 @@
 //! The arguments: the subcommands, and what several of them share. Each flag is documented where it is defined.
 
+use assay_circuits::program::Program;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -30,16 +31,24 @@ pub struct Cli {
 pub enum Command {
     /// Turns an ONNX model into an exact integer program.
     Compile(crate::compile::CompileArgs),
-    /// Runs a program and writes its outputs.
+    /// Runs a program and writes its outputs, and a signed receipt of the run.
     Run(crate::run::RunArgs),
     /// Runs a program and proves the run.
     Prove(crate::prove::ProveArgs),
-    /// Verifies a proof, and compares its statement with your own files.
+    /// Verifies a proof or a receipt, and compares it with your own files.
     Verify(crate::verify::VerifyArgs),
     /// Shows what a program, a proof or a verifying key holds, and what proving would cost.
     Inspect(crate::inspect::InspectArgs),
     /// Makes a model's verifying key: for a committed model, all that a buyer needs of it.
     Key(crate::key::KeyArgs),
+    /// Makes a key that signs receipts.
+    Signer(crate::signer::SignerArgs),
+    /// Compares a receipt with a full re-execution.
+    Replay(crate::replay::ReplayArgs),
+    /// Writes a receipt in another system's words.
+    Export(crate::export::ExportArgs),
+    /// Draws a sample of a receipt, opens it, recomputes it.
+    Audit(crate::audit::AuditArgs),
     /// Compiles, runs, proves and verifies a network that reads a digit, then shows two forgeries rejected.
     Demo(crate::demo::DemoArgs),
 }
@@ -58,6 +67,32 @@ pub struct InputArgs {
     /// Takes row I, from 0 on, of each file, whose first axis then counts samples.
     #[arg(long, value_name = "I")]
     pub sample: Option<usize>,
+    /// A folder for the inputs that no file is given for: NAME.next.npy, as a training step before this one wrote it, or
+    /// NAME.npy.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+}
+
+impl InputArgs {
+    /// The files, those of the state folder included.
+    pub fn files(&self, program: &Program) -> Vec<String> {
+        let mut files = self.input.clone();
+        let Some(folder) = &self.state else { return files };
+        for input in &program.inputs {
+            let found =
+                ["next.npy", "npy"].map(|end| folder.join(format!("{}.{end}", file_name(&input.name))));
+            if let Some(path) = found.iter().find(|path| path.exists()) {
+                files.push(format!("{}={}", input.name, path.display()));
+            }
+        }
+        files
+    }
+}
+
+/// A tensor's name as a file's: what a file's name may not hold becomes `_`.
+pub fn file_name(name: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+    name.chars().map(safe).collect::<String>().trim_start_matches('.').to_string()
 }
 
 /// Threads of the work.

@@ -5,10 +5,12 @@ use crate::error::CliError;
 use crate::progress::Progress;
 use crate::report::{self, Report};
 use crate::tensors::{assign, samples, typed};
-use assay_circuits::program::{ImageInput, Program, Visibility};
+use crate::train::TrainArgs;
+use assay_circuits::program::{ImageInput, Precision, Program, Visibility};
 use assay_prover::compile::{Bits, CompileOptions, compile};
 use assay_prover::files::{read_bytes, write_atomically};
 use assay_prover::onnx::{Graph, Tensor, import};
+use assay_prover::reals;
 use assay_verifier::hex::Hex;
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -22,7 +24,10 @@ Examples:
   assay compile net.onnx --dim batch=1 --calibrate a.npz b.npz --bits auto -o net.assay
   assay compile cnn.onnx --calibrate photos/*.png --image-scale 0.00392156862745098 \\
       --image-mean 0.485,0.456,0.406 --image-std 0.229,0.224,0.225 -o cnn.assay
-  assay compile secret.onnx --committed --commit-input x -o secret.assay";
+  assay compile secret.onnx --committed --commit-input x -o secret.assay
+  assay compile bert.onnx --precision f32 --dim batch=1 --dim sequence=128 -o bert.assay
+  assay compile lenet.onnx --train sgd --lr 0.0625 --loss softmax-cross-entropy --batch 32 -o step.assay
+  assay run step.assay --state step.init --input image=images.npy labels=labels.npy -o step1";
 
 /// Arguments of `assay compile`.
 #[derive(Args)]
@@ -30,14 +35,18 @@ Examples:
 pub struct CompileArgs {
     /// The ONNX model: float, or quantised already.
     #[arg(value_name = "MODEL.onnx")]
-    model: PathBuf,
+    pub(crate) model: PathBuf,
+    /// int8: integers, for proofs, receipts, audits and disputes. f32: the model's own numbers in one fixed order of
+    /// evaluation, for receipts, audits and disputes.
+    #[arg(long, value_enum, default_value = "int8")]
+    precision: PrecisionArg,
     /// Files with sample inputs (.npy, .npz, .pb, .png); the first axis counts samples. A float model needs some tens
     /// of typical ones; without them, ranges come from random inputs.
     #[arg(long, value_name = "[NAME=]FILE", num_args = 1..)]
     calibrate: Vec<String>,
     /// Pins a dynamic dimension; one at the front is 1 unless pinned.
     #[arg(long, value_name = "NAME=SIZE", value_parser = parse_dim)]
-    dim: Vec<(String, usize)>,
+    pub(crate) dim: Vec<(String, usize)>,
     /// Width of the integers: auto takes 8 bits, and more where the calibration shows that 8 lose accuracy.
     #[arg(long, value_enum, default_value = "auto")]
     bits: BitsArg,
@@ -60,10 +69,18 @@ pub struct CompileArgs {
     #[arg(long, value_name = "A,B,C", requires = "image_scale", value_delimiter = ',', value_parser = parse_finite)]
     image_std: Vec<f64>,
     #[command(flatten)]
-    out: OutArgs,
+    pub(crate) train: TrainArgs,
+    #[command(flatten)]
+    pub(crate) out: OutArgs,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PrecisionArg {
+    Int8,
+    F32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum BitsArg {
     #[value(name = "8")]
     Eight,
@@ -89,10 +106,19 @@ impl CompileArgs {
         let start = Instant::now();
         let progress = Progress::start("importing");
         let bytes = read_bytes(&self.model)?;
+        if let Some(which) = self.train.train {
+            progress.phase("differentiating");
+            self.only_reals()?;
+            return self.training_step(which, &bytes, start);
+        }
         let dims = self.dim.iter().cloned().collect();
         let graph = import(&bytes, &dims)
             .map_err(|source| CliError::Import { path: self.model.clone(), source: Box::new(source) })?;
         let options = self.options(&graph)?;
+        if self.precision == PrecisionArg::F32 {
+            progress.phase("lowering");
+            return self.reals(&graph, &options, start);
+        }
         let calibration = calibration(&graph, &self.calibrate, options.image.as_ref())?;
         progress.phase("calibrating and quantising");
         let program = compile(&graph, &calibration, &options)
@@ -118,6 +144,49 @@ impl CompileArgs {
             "multiply_accumulates": program.multiply_accumulates(),
             "calibrated": !calibration.is_empty(),
             "accuracy": report::accuracy_json(&program.accuracy),
+            "times": { "compile_ms": report::milliseconds(took) },
+        });
+        Ok(Report::done(lines.join("\n"), json))
+    }
+
+    /// Refuses what belongs to programs of integers.
+    fn only_reals(&self) -> Result<(), CliError> {
+        let committed = [&self.commit_input, &self.commit_output].iter().any(|names| !names.is_empty());
+        let of_integers = [
+            ("--calibrate", !self.calibrate.is_empty()),
+            ("--bits", self.bits != BitsArg::Auto),
+            ("--committed", self.committed),
+            ("--commit-input, --commit-output", committed),
+        ];
+        if let Some((flag, _)) = of_integers.iter().find(|(_, given)| *given) {
+            return Err(CliError::Usage(format!("{flag}: an f32 program has no integers and no proof")));
+        }
+        Ok(())
+    }
+
+    /// Compiles an f32 program.
+    fn reals(&self, graph: &Graph, options: &CompileOptions, start: Instant) -> Result<Report, CliError> {
+        self.only_reals()?;
+        let program = reals::compile(graph, options.image.as_ref())
+            .map_err(|source| CliError::Reals { path: self.model.clone(), source: Box::new(source) })?;
+        let encoded = program.encode();
+        write_atomically(&self.out.out, &encoded)?;
+        let took = start.elapsed();
+        let out = self.out.out.display();
+        let mut lines = vec![format!("compiled        {} in {}", self.model.display(), report::time(took))];
+        lines.extend(describe(&program));
+        lines.push(format!("operations      {}", program.operations.len()));
+        lines
+            .push(format!("a receipt       hashes {} of wires", report::size(program.wire_bytes() as usize)));
+        lines.push(format!("written         {out}, {}", report::size(encoded.len())));
+        let json = json!({
+            "program": out.to_string(),
+            "program_root": Hex(&program.root()).to_string(),
+            "precision": "f32",
+            "bytes": encoded.len(),
+            "operations": program.operations.len(),
+            "wire_bytes": program.wire_bytes(),
+            "multiply_accumulates": program.multiply_accumulates(),
             "times": { "compile_ms": report::milliseconds(took) },
         });
         Ok(Report::done(lines.join("\n"), json))
@@ -203,6 +272,22 @@ pub fn describe(program: &Program) -> Vec<String> {
         Visibility::Committed => ", committed",
     };
     let mut lines = Vec::new();
+    if program.precision == Precision::F32 {
+        let ends = program.inputs.iter().map(|input| ("input ", &input.name, Some(&input.shape)));
+        let outputs = program.outputs.iter().map(|output| {
+            (
+                "output",
+                &output.name,
+                program.operations.get(output.operation).map(|operation| &operation.shape),
+            )
+        });
+        return (ends.chain(outputs))
+            .map(|(what, name, shape)| {
+                let shape = shape.map(|shape| report::shape(shape.sizes())).unwrap_or_default();
+                format!("{what}          {name} {shape} of f32")
+            })
+            .collect();
+    }
     for input in &program.inputs {
         let (shape, bounds) = (report::shape(input.shape.sizes()), input.bounds);
         let picture = if input.image.is_some() { ", a picture" } else { "" };

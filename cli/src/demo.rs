@@ -54,7 +54,7 @@ impl DemoArgs {
         let (trace, ran) = timed(|| Ok(execute(prover.program(), &[input])?))?;
         let ((statement, proof), proven) =
             timed(|| Ok(prover.prove_observed(&trace, &|phase| progress.proof(phase))?))?;
-        let file = bundle::encode(prover.key(), &statement, &proof);
+        let file = bundle::encode(prover.key(), None, &statement, &proof);
 
         progress.phase("verifying");
         let (key, keyed) = timed(|| crate::model::key_of("demo".as_ref(), prover.program().clone()))?;
@@ -65,7 +65,7 @@ impl DemoArgs {
         let damaged = damage(&file, &key.argument().shape);
         let flipped = rejection(&key, &damaged)?;
         let claim = (predicted + 1) % scores.len();
-        let claimed = rejection(&key, &bundle::encode(&key, &claim_digit(&statement, claim), &proof))?;
+        let claimed = rejection(&key, &bundle::encode(&key, None, &claim_digit(&statement, claim), &proof))?;
         drop(progress);
 
         let program = key.program();

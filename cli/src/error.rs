@@ -7,6 +7,8 @@ use assay_prover::compile::CompileError;
 use assay_prover::error::ProveError;
 use assay_prover::files::FileError;
 use assay_prover::onnx::ImportError;
+use assay_prover::reals::RealsError;
+use assay_prover::train::TrainError;
 use assay_verifier::key::KeyError;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -21,6 +23,10 @@ pub enum CliError {
     Import { path: PathBuf, source: Box<ImportError> },
     #[error("{path}: {source}", path = path.display())]
     Compile { path: PathBuf, source: Box<CompileError> },
+    #[error("{path}: {source}", path = path.display())]
+    Reals { path: PathBuf, source: Box<RealsError> },
+    #[error("{path}: {source}", path = path.display())]
+    Train { path: PathBuf, source: Box<TrainError> },
     #[error("{path}: {source}; compile the model again if it was edited", path = path.display())]
     Program { path: PathBuf, source: Box<ProgramError> },
     #[error("{path}: {source}", path = path.display())]

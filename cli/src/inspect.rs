@@ -7,7 +7,7 @@ use crate::report::{self, Report};
 use crate::verify::mode;
 use assay_circuits::lower::Coverage;
 use assay_circuits::plan::{Cost, Plan, plan};
-use assay_circuits::program::{Class, Program};
+use assay_circuits::program::{Class, Precision, Program};
 use assay_circuits::relation::System;
 use assay_circuits::table::Table;
 use assay_prover::files::read_bytes;
@@ -42,6 +42,9 @@ impl InspectArgs {
         match FileKind::of(&bytes) {
             Some(FileKind::Program) => {
                 let decoded = decode_program(&self.file, &bytes)?;
+                if decoded.precision == Precision::F32 {
+                    return Ok(reals(&decoded, bytes.len(), &decoded.root()));
+                }
                 let digest = program_digest(&decoded, &plan(&decoded)?);
                 program(&decoded, "program", bytes.len(), None, &digest)
             }
@@ -50,6 +53,9 @@ impl InspectArgs {
                 program(key.program(), "verifying key", bytes.len(), Some(key.rows().len()), key.digest())
             }
             Some(FileKind::Proof) => Ok(proof(&bytes)),
+            Some(FileKind::Receipt) => {
+                Err(CliError::content(&self.file, "is a receipt, which `assay verify` shows"))
+            }
             None => Err(CliError::content(&self.file, "is no program, proof or verifying key of Assay")),
         }
     }
@@ -186,12 +192,63 @@ fn program(
     Ok(Report::done(lines.join("\n"), json))
 }
 
+/// An f32 program: no proof, so no plan.
+fn reals(program: &Program, bytes: usize, digest: &[u8; 32]) -> Report {
+    let weights: usize = program.constants.iter().map(|constant| constant.shape.cells()).sum();
+    let macs = program.multiply_accumulates();
+    let mut lines = vec![
+        format!("program         {} of an f32 model", report::size(bytes)),
+        format!("root            {}", Hex(digest)),
+    ];
+    lines.extend(describe(program));
+    lines.push(format!(
+        "weights         {} in {} tensors",
+        report::count(weights as u64),
+        program.constants.len()
+    ));
+    lines.push(String::new());
+    let mut rows = vec![["", "operation", "class", "shape", "reduces"].map(String::from).to_vec()];
+    for (number, operation) in program.operations.iter().enumerate() {
+        rows.push(vec![
+            number.to_string(),
+            operation.name.clone(),
+            class_name(operation.class).to_string(),
+            report::shape(operation.shape.sizes()),
+            if operation.reduce.is_empty() { String::new() } else { report::shape(&operation.reduce) },
+        ]);
+    }
+    lines.extend(report::table(&rows, &[0]));
+    lines.push(String::new());
+    lines.push(format!("work            {} multiply-accumulates", report::count(macs)));
+    lines.push(format!("a receipt       hashes {} of wires", report::size(program.wire_bytes() as usize)));
+    let operations = program.operations.iter().map(|operation| {
+        json!({
+            "name": operation.name,
+            "class": class_name(operation.class),
+            "shape": operation.shape.sizes(),
+            "reduce": operation.reduce,
+        })
+    });
+    let json = json!({
+        "kind": "program",
+        "precision": "f32",
+        "bytes": bytes,
+        "program_root": Hex(digest).to_string(),
+        "weights": weights,
+        "wire_bytes": program.wire_bytes(),
+        "multiply_accumulates": macs,
+        "operations": operations.collect::<Vec<_>>(),
+    });
+    Report::done(lines.join("\n"), json)
+}
+
 fn class_name(class: Class) -> &'static str {
     match class {
         Class::Map => "map",
         Class::Fold => "fold",
         Class::Move => "move",
         Class::Rank => "rank",
+        Class::Maximum => "maximum",
     }
 }
 

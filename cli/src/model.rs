@@ -18,11 +18,16 @@ pub enum FileKind {
     Key,
     /// A proof.
     Proof,
+    /// A receipt in its envelope: the only file of ours that is JSON.
+    Receipt,
 }
 
 impl FileKind {
     /// The kind of a file with these bytes.
     pub fn of(bytes: &[u8]) -> Option<FileKind> {
+        if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
+            return Some(FileKind::Receipt);
+        }
         match bytes.first_chunk()? {
             b"ASSAYPRG" => Some(FileKind::Program),
             b"ASSAYKEY" => Some(FileKind::Key),
@@ -37,6 +42,7 @@ impl FileKind {
             Some(FileKind::Program) => "a program, which --model takes",
             Some(FileKind::Key) => "a verifying key, which --vk takes",
             Some(FileKind::Proof) => "a proof",
+            Some(FileKind::Receipt) => "JSON, perhaps a receipt",
             None if bytes.is_empty() => "empty",
             None if path.extension().is_some_and(|e| e == "onnx") => {
                 "an ONNX model: run `assay compile` first"
@@ -47,6 +53,7 @@ impl FileKind {
             FileKind::Program => "a program (.assay)",
             FileKind::Key => "a verifying key (.vk)",
             FileKind::Proof => "a proof",
+            FileKind::Receipt => "a receipt",
         };
         Err(CliError::content(path, format!("should be {wanted}, is {here}")))
     }
@@ -82,9 +89,9 @@ fn key_error(path: &Path, source: assay_verifier::key::KeyError) -> CliError {
     CliError::Key { path: path.to_path_buf(), source: Box::new(source) }
 }
 
-/// The model that a proof should be of.
+/// The model that a proof or a receipt should be of.
 #[derive(Args)]
-#[group(required = true, multiple = false)]
+#[group(required = false, multiple = false)]
 pub struct ModelArgs {
     /// The program.
     #[arg(long, value_name = "MODEL.assay")]

@@ -1,6 +1,7 @@
 //! `assay prove`: a run, and the proof of it.
 
 use crate::args::{InputArgs, OutArgs, ThreadArgs};
+use crate::beacon::read_beacon;
 use crate::error::CliError;
 use crate::model::read_program;
 use crate::progress::Progress;
@@ -22,6 +23,8 @@ const EXAMPLES: &str = "\
 Examples:
   assay prove mlp.assay --input x.npy -o x.proof
   assay prove lenet.assay --input digits.npy --sample 3 --threads 2 -o three.proof
+  assay prove net.assay --input x.npy --commit-only -o x.commit        first, to the buyer
+  assay prove net.assay --input x.npy --draw 40 --beacon nonce.hex -o x.proof        then, the sample that it draws
 
 The proof file carries its statement: which program, on which inputs, gave which outputs. Inputs and outputs that \
 the program commits are in it as commitments only.";
@@ -35,6 +38,16 @@ pub struct ProveArgs {
     model: PathBuf,
     #[command(flatten)]
     inputs: InputArgs,
+    /// Writes only what the run is committed to, 32 bytes in hexadecimal: hand it over before the randomness of a draw
+    /// is known.
+    #[arg(long, conflicts_with = "draw")]
+    commit_only: bool,
+    /// Proves a sample of this many draws instead of all operations.
+    #[arg(long, value_name = "N", requires = "beacon", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    draw: Option<u32>,
+    /// Randomness fixed after the commitment: a file of 32 bytes, raw or in hexadecimal.
+    #[arg(long, value_name = "FILE", requires = "draw")]
+    beacon: Option<PathBuf>,
     #[command(flatten)]
     threads: ThreadArgs,
     #[command(flatten)]
@@ -61,21 +74,41 @@ impl ProveArgs {
         let run = Instant::now();
         let trace = execute(prover.program(), &inputs)?;
         let ran = run.elapsed();
+        if self.commit_only {
+            progress.phase("committing");
+            let commitment = Hex(&prover.commitment(&trace)).to_string();
+            write_atomically(&self.out.out, format!("{commitment}\n").as_bytes())?;
+            let line = format!("committed       {commitment} in {}", self.out.out.display());
+            return Ok(Report::done(line, json!({ "commitment": commitment })));
+        }
         let prove = Instant::now();
-        let (statement, proof) = prover.prove_observed(&trace, &|phase| progress.proof(phase))?;
+        let (drawn, statement, proof) = match (self.draw, &self.beacon) {
+            (Some(samples), Some(beacon)) => {
+                progress.phase("proving the sample");
+                let (drawn, statement, proof) = prover.prove_drawn(&trace, samples, read_beacon(beacon)?)?;
+                (Some(drawn), statement, proof)
+            }
+            _ => {
+                let (statement, proof) = prover.prove_observed(&trace, &|phase| progress.proof(phase))?;
+                (None, statement, proof)
+            }
+        };
         let proven = prove.elapsed();
-        let file = bundle::encode(prover.key(), &statement, &proof);
+        let file = bundle::encode(prover.key(), drawn.as_ref(), &statement, &proof);
         write_atomically(&self.out.out, &file)?;
         drop(progress);
 
         let (out, digest) = (self.out.out.display(), Hex(prover.key().digest()));
-        let proof_bytes = prover.key().argument().shape.bytes();
+        let proof_bytes = proof.encode().len();
         let mut lines = vec![
             format!("proven          {} in {}", self.model.display(), report::time(proven)),
             format!("                prepared in {}, run in {}", report::time(prepared), report::time(ran)),
         ];
         lines.extend(notes.iter().cloned());
         lines.push(format!("program         {digest}"));
+        if let Some(drawn) = &drawn {
+            lines.push(format!("commitment      {}", Hex(&drawn.commitment)));
+        }
         for (index, output) in trace.outputs(prover.program()).enumerate() {
             let name = &prover.program().outputs[index].name;
             let real = dequantise_output(prover.program(), index, output);

@@ -1,29 +1,41 @@
-//! `assay run`: a program on inputs, without a proof.
+//! `assay run`: a program on inputs, without a proof, and with a receipt where one is asked for.
 
-use crate::args::InputArgs;
+use crate::args::{InputArgs, file_name};
 use crate::error::CliError;
 use crate::model::read_program;
 use crate::progress::Progress;
+use crate::receipt::read_terms;
 use crate::report::{self, Report};
-use crate::tensors::read_inputs;
-use assay_circuits::program::Program;
+use crate::signer::read_signer;
+use crate::tensors::read_run_inputs;
+use assay_circuits::program::{Program, Source};
+use assay_circuits::root::Digest32;
 use assay_circuits::tensor::{Bounds, Tensor as IntTensor};
 use assay_prover::compile::dequantise_output;
-use assay_prover::execute::execute;
-use assay_prover::files::{FileError, write_tensor};
-use assay_prover::onnx::{Data, Tensor};
+use assay_prover::envelope::{EnvelopeError, OutputFile, seal};
+use assay_prover::files::{FileError, write_atomically, write_tensor};
+use assay_prover::onnx::{Data, Tensor, TensorError};
+use assay_prover::receipt::receipt_of;
+use assay_prover::run::Run;
+use assay_prover::spill::write_trace;
+use assay_prover::trace::TensorBytes;
+use assay_verifier::hex::Hex;
+use assay_verifier::receipt::Receipt;
+use assay_verifier::terms::Agreement;
 use clap::Args;
-use serde_json::{Map, json};
-use std::path::PathBuf;
-use std::time::Instant;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const EXAMPLES: &str = "\
 Examples:
   assay run mlp.assay --input x.npy -o out
   assay run lenet.assay --input digits.npy --sample 3 -o out
   assay run net.assay --input left=a.npy right=b.npy -o out
+  assay run lenet.assay --input digits.npy --sample 3 --receipt r.json --signer k.pem -o out
 
-Each output becomes out/NAME.npy, real values in float32, and out/NAME.int.npy, the integers that a proof binds.";
+Each output becomes out/NAME.npy, real values in float32, and out/NAME.int.npy, the integers that a proof and a \
+receipt bind. A receipt is signed by the key of `assay signer new`; without --terms it is for no job.";
 
 /// Arguments of `assay run`.
 #[derive(Args)]
@@ -37,6 +49,62 @@ pub struct RunArgs {
     /// The folder for the outputs; it is made where it does not exist.
     #[arg(short = 'o', long = "out", value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    receipt: ReceiptArgs,
+}
+
+/// The receipt of a run.
+#[derive(Args)]
+struct ReceiptArgs {
+    /// The file for the receipt.
+    #[arg(long, value_name = "RECEIPT.json", requires = "signer")]
+    receipt: Option<PathBuf>,
+    /// The key that signs it.
+    #[arg(long, value_name = "KEY.pem", requires = "receipt")]
+    signer: Option<PathBuf>,
+    /// The terms of the job.
+    #[arg(long, value_name = "TERMS.json", requires = "receipt")]
+    terms: Option<PathBuf>,
+    /// A new folder for the output of each operation, to open them from in an audit or a dispute.
+    #[arg(long, value_name = "DIR", requires = "receipt")]
+    trace_dir: Option<PathBuf>,
+}
+
+/// A receipt that is signed and not yet written.
+struct Signed<'a> {
+    receipt: Receipt,
+    path: &'a Path,
+    file: Vec<u8>,
+    took: Duration,
+}
+
+impl ReceiptArgs {
+    /// Makes and signs the receipt of a run, where one is asked for.
+    fn sign(
+        &self,
+        program: &Program,
+        run: &Run,
+        digests: Vec<Digest32>,
+    ) -> Result<Option<Signed<'_>>, CliError> {
+        let (Some(path), Some(signer)) = (&self.receipt, &self.signer) else { return Ok(None) };
+        let key = read_signer(signer)?;
+        let terms = self.terms.as_deref().map(read_terms).transpose()?;
+        let job = terms.as_ref().map(Agreement::job).unwrap_or_default();
+        let start = Instant::now();
+        let receipt =
+            receipt_of(program, job, run, digests).map_err(|error| CliError::Internal(error.to_string()))?;
+        let outputs = program.outputs.iter().map(|output| {
+            let bytes = run.own_bytes(program, Source::Operation(output.operation)).unwrap_or_default();
+            OutputFile::new(&output.name, &bytes)
+        });
+        let outputs: Vec<OutputFile> = outputs.collect();
+        let file =
+            seal(&receipt, &outputs, terms.as_ref(), &key).map_err(|error| match (&error, &self.terms) {
+                (EnvelopeError::Terms(_), Some(path)) => CliError::content(path, error.to_string()),
+                _ => CliError::content(signer, error.to_string()),
+            })?;
+        Ok(Some(Signed { receipt, path, file, took: start.elapsed() }))
+    }
 }
 
 impl RunArgs {
@@ -44,51 +112,84 @@ impl RunArgs {
     pub fn execute(&self) -> Result<Report, CliError> {
         let progress = Progress::start("reading");
         let program = read_program(&self.model)?;
-        let (inputs, notes) = read_inputs(&program, &self.inputs.input, self.inputs.sample)?;
+        let (inputs, notes) = read_run_inputs(&program, &self.inputs.files(&program), self.inputs.sample)?;
         progress.phase("running");
         let start = Instant::now();
-        let trace = execute(&program, &inputs)?;
+        let (run, digests) = match self.receipt.receipt {
+            Some(_) => Run::hashed(&program, &inputs)?,
+            None => (Run::new(&program, &inputs)?, Vec::new()),
+        };
         let took = start.elapsed();
+        let signed = self.receipt.sign(&program, &run, digests)?;
         std::fs::create_dir_all(&self.out)
             .map_err(|source| FileError::Write { path: self.out.clone(), source })?;
         let mut lines = vec![format!("run             {} in {}", self.model.display(), report::time(took))];
         lines.extend(notes);
         let mut json = Map::new();
-        for (index, tensor) in trace.outputs(&program).enumerate() {
-            let output = &program.outputs[index];
+        for (index, output) in program.outputs.iter().enumerate() {
             let stem = file_stem(&program, index);
-            let real = dequantise_output(&program, index, tensor);
-            let (reals, integers) =
-                (self.out.join(format!("{stem}.npy")), self.out.join(format!("{stem}.int.npy")));
-            write_tensor(&reals, &real)?;
-            write_tensor(&integers, &narrow(tensor, &program.operations[output.operation].bounds())?)?;
-            let shape = report::shape(tensor.shape.sizes());
-            lines.push(format!("output          {} {shape} in {}", output.name, reals.display()));
+            let file = self.out.join(format!("{stem}.npy"));
+            let (real, integers) = values(&program, index, &run)?;
+            write_tensor(&file, &real)?;
+            let shape = real.shape().to_vec();
+            let mut entry = json!({ "shape": shape, "file": file.display().to_string() });
+            if let Some(integers) = integers {
+                let path = self.out.join(format!("{stem}.int.npy"));
+                write_tensor(&path, &integers)?;
+                entry["integers_file"] = json!(path.display().to_string());
+            }
+            lines.push(format!(
+                "output          {} {} in {}",
+                output.name,
+                report::shape(&shape),
+                file.display()
+            ));
             lines.push(format!("                {}", preview(&real)));
-            json.insert(
-                output.name.clone(),
-                json!({
-                    "shape": tensor.shape.sizes(),
-                    "file": reals.display().to_string(),
-                    "integers_file": integers.display().to_string(),
-                }),
-            );
+            json.insert(output.name.clone(), entry);
+        }
+        let mut times = json!({ "run_ms": report::milliseconds(took) });
+        let mut receipt = Value::Null;
+        if let Some(Signed { receipt: of, path, file, took }) = signed {
+            if let Some(folder) = &self.receipt.trace_dir {
+                write_trace(folder, &program, &of, &run)?;
+                lines.push(format!("trace           {}", folder.display()));
+            }
+            write_atomically(path, &file)?;
+            let hash = Hex(&of.hash()).to_string();
+            lines.push(format!("receipt         {} in {}, {hash}", path.display(), report::time(took)));
+            times["receipt_ms"] = report::milliseconds(took);
+            receipt = json!({ "file": path.display().to_string(), "hash": hash });
         }
         drop(progress);
-        let json = json!({ "outputs": json, "times": { "run_ms": report::milliseconds(took) } });
+        let json = json!({ "outputs": json, "receipt": receipt, "times": times });
         Ok(Report::done(lines.join("\n"), json))
     }
 }
 
 /// The name of an output's files: a tensor's name may hold what a file's name may not, or two may become one.
 fn file_stem(program: &Program, index: usize) -> String {
-    let clean = |name: &str| -> String {
-        let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
-        name.chars().map(safe).collect::<String>().trim_start_matches('.').to_string()
-    };
-    let name = clean(&program.outputs[index].name);
-    let taken = program.outputs.iter().enumerate().any(|(i, other)| i != index && clean(&other.name) == name);
+    let name = file_name(&program.outputs[index].name);
+    let taken =
+        program.outputs.iter().enumerate().any(|(i, other)| i != index && file_name(&other.name) == name);
     if name.is_empty() || taken { format!("{name}{index}") } else { name }
+}
+
+/// The real values of an output, and its integers where the program is of integers.
+fn values(program: &Program, index: usize, run: &Run) -> Result<(Tensor, Option<Tensor>), CliError> {
+    let operation = program.outputs[index].operation;
+    let internal = |error: TensorError| CliError::Internal(error.to_string());
+    match run {
+        Run::Integers(trace) => {
+            let tensor = &trace.wires[operation];
+            let integers = narrow(tensor, &program.operations[operation].bounds())?;
+            Ok((dequantise_output(program, index, tensor), Some(integers)))
+        }
+        Run::Reals(trace) => {
+            let tensor = &trace.wires[operation];
+            let values: Vec<f32> = tensor.bits.iter().map(|&bits| f32::from_bits(bits)).collect();
+            Ok((Tensor::new(tensor.shape.sizes().to_vec(), values).map_err(internal)?, None))
+        }
+    }
 }
 
 /// The integers in the narrowest type that holds their bounds, so that BLAKE3 of the elements is their digest.

@@ -1,11 +1,12 @@
 //! From files to the tensors that a model takes: which file is which input, which row, which type.
 
 use crate::error::CliError;
-use assay_circuits::program::{ImageInput, Input, Program};
-use assay_circuits::tensor::Tensor as IntTensor;
+use assay_circuits::program::{ImageInput, Input, Precision, Program};
+use assay_circuits::tensor::{RealTensor, Tensor as IntTensor};
 use assay_prover::compile::quantise_input;
 use assay_prover::files::read_named;
 use assay_prover::onnx::{DType, Data, Tensor};
+use assay_prover::run::Inputs;
 use std::path::{Path, PathBuf};
 
 /// A tensor and the file that it came from.
@@ -284,10 +285,7 @@ pub fn read_inputs(
     let mut notes = Vec::new();
     for (index, given) in assign(files, &names, "input", false)?.iter().enumerate() {
         let input = &program.inputs[index];
-        let Some(loaded) = given.first() else {
-            let shape = input.shape.sizes();
-            return Err(CliError::Usage(format!("input {} of shape {shape:?} is missing", input.name)));
-        };
+        let loaded = given.first().ok_or_else(|| missing(input))?;
         let (tensor, saturated) = integers(program, index, loaded, sample)?;
         if saturated > 0 {
             let all = tensor.values.len();
@@ -297,6 +295,52 @@ pub fn read_inputs(
         tensors.push(tensor);
     }
     Ok((tensors, notes))
+}
+
+/// The numbers that an f32 program's input takes from a file: floats as they are, pixels where the model takes a picture,
+/// integers where binary32 holds them exactly.
+pub fn reals(
+    program: &Program,
+    index: usize,
+    loaded: &Loaded,
+    sample: Option<usize>,
+) -> Result<RealTensor, CliError> {
+    let input = &program.inputs[index];
+    // A file that is the input as it is has no rows to choose from.
+    let sample = sample.filter(|_| !same(loaded.tensor.shape(), input.shape.sizes()));
+    let tensor = one(loaded, input.shape.sizes(), sample)?;
+    let tensor = input.image.as_ref().and_then(|image| pixels(&tensor, image)).unwrap_or(tensor);
+    if let Ok(integers) = tensor.integers()
+        && let Some(i) = integers.iter().position(|&x| x as f32 as i64 != x)
+    {
+        let place = element(tensor.shape(), i);
+        return Err(loaded.error(format!("element {place} is {}: binary32 does not hold it", integers[i])));
+    }
+    let bits = tensor.to_f32().into_iter().map(f32::to_bits).collect();
+    Ok(RealTensor { shape: input.shape.clone(), bits })
+}
+
+/// All inputs of a program of either precision from files, with a note where values saturate.
+pub fn read_run_inputs(
+    program: &Program,
+    files: &[String],
+    sample: Option<usize>,
+) -> Result<(Inputs, Vec<String>), CliError> {
+    if program.precision == Precision::Int8 {
+        let (tensors, notes) = read_inputs(program, files, sample)?;
+        return Ok((Inputs::Integers(tensors), notes));
+    }
+    let names: Vec<&str> = program.inputs.iter().map(|input| input.name.as_str()).collect();
+    let mut tensors = Vec::new();
+    for (index, given) in assign(files, &names, "input", false)?.iter().enumerate() {
+        let loaded = given.first().ok_or_else(|| missing(&program.inputs[index]))?;
+        tensors.push(reals(program, index, loaded, sample)?);
+    }
+    Ok((Inputs::Reals(tensors), Vec::new()))
+}
+
+fn missing(input: &Input) -> CliError {
+    CliError::Usage(format!("input {} of shape {:?} is missing", input.name, input.shape.sizes()))
 }
 
 #[cfg(test)]

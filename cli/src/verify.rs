@@ -1,8 +1,10 @@
-//! `assay verify`: a proof file against a model, and its statement against the buyer's own files.
+//! `assay verify`: a proof file against a model, and its statement against the buyer's own files; or a receipt.
 
+use crate::beacon::read_beacon;
 use crate::error::CliError;
-use crate::model::ModelArgs;
+use crate::model::{FileKind, ModelArgs};
 use crate::progress::Progress;
+use crate::receipt::{self, Own, PinArgs};
 use crate::report::{self, Report};
 use crate::run::preview;
 use crate::tensors::{Loaded, assign, element, integers, one, same};
@@ -13,7 +15,8 @@ use assay_prover::compile::dequantise_output;
 use assay_prover::files::read_bytes;
 use assay_prover::prove::commit_stated;
 use assay_verifier::basis::REFERENCE;
-use assay_verifier::bundle;
+use assay_verifier::bundle::{self, Drawn, Header};
+use assay_verifier::draw::{draw, operations, weights};
 use assay_verifier::hex::Hex;
 use assay_verifier::key::VerifyingKey;
 use assay_verifier::point;
@@ -29,17 +32,19 @@ Examples:
   assay verify x.proof --model mlp.assay
   assay verify x.proof --vk mlp.vk --input x.npy --output y.npy
   assay verify three.proof --model lenet.assay --input digits.npy --sample 3 --json
+  assay verify r.json --model lenet.assay --input digits.npy --sample 3 --from 0x..
 
 A verified proof says: this program gives these outputs on these inputs. Whether they are the inputs that you mean \
-is for you to say: with --input and --output the statement is compared with your files. Exit code 0: verified, \
+is for you to say: with --input and --output the statement is compared with your files. A verified receipt says only \
+that its signer signed it and that it is whole; `assay replay` recomputes it. Exit code 0: verified, \
 1: rejected, 2: an error of usage or input.";
 
 /// Arguments of `assay verify`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct VerifyArgs {
-    /// The proof file.
-    #[arg(value_name = "RESULT.proof")]
+    /// The proof file, or the receipt.
+    #[arg(value_name = "RESULT.proof|RECEIPT.json")]
     proof: PathBuf,
     #[command(flatten)]
     model: ModelArgs,
@@ -49,9 +54,77 @@ pub struct VerifyArgs {
     /// Your own files of outputs: real values, or the integers of NAME.int.npy; a difference is a rejection.
     #[arg(long, value_name = "[NAME=]FILE", num_args = 1..)]
     output: Vec<String>,
+    /// Of a proof of a sample: the randomness that you gave; another draw is a rejection.
+    #[arg(long, value_name = "FILE")]
+    beacon: Option<PathBuf>,
+    /// Of a proof of a sample: what the run was committed to before you gave the randomness; another one is a rejection.
+    #[arg(long, value_name = "FILE")]
+    commitment: Option<PathBuf>,
     /// Takes row I, from 0 on, of each file of inputs, and of those of outputs that have rows.
     #[arg(long, value_name = "I")]
     sample: Option<usize>,
+    #[command(flatten)]
+    pin: PinArgs,
+}
+
+/// What a sampled proof covers, and what that is worth.
+struct SampleReport {
+    drawn: Drawn,
+    operations: Vec<(usize, String)>,
+    total: usize,
+    least_share: f64,
+}
+
+impl SampleReport {
+    fn new(key: &VerifyingKey, drawn: &Drawn) -> SampleReport {
+        let program = key.program();
+        let samples = draw(program, &drawn.commitment, &drawn.randomness, drawn.samples);
+        let named = |i: usize| (i, program.operations.get(i).map_or_else(String::new, |op| op.name.clone()));
+        let weights = weights(program);
+        let total: u128 = weights.iter().sum();
+        let least = weights.iter().min().copied().unwrap_or(0);
+        SampleReport {
+            drawn: *drawn,
+            operations: operations(&samples).into_iter().map(named).collect(),
+            total: program.operations.len(),
+            least_share: least as f64 / total.max(1) as f64,
+        }
+    }
+
+    /// Probability that a run with this share of wrong operations, by weight, is caught.
+    fn caught(&self, share: f64) -> f64 {
+        1.0 - (1.0 - share).powf(self.drawn.samples.into())
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "samples": self.drawn.samples,
+            "operations": self.operations.iter().map(|(i, name)| json!({ "number": i, "name": name })).collect::<Vec<_>>(),
+            "of": self.total,
+            "randomness": Hex(&self.drawn.randomness).to_string(),
+            "commitment": Hex(&self.drawn.commitment).to_string(),
+            "caught_if_one_cheapest_operation_is_wrong": self.caught(self.least_share),
+            "caught_if_a_tenth_is_wrong": self.caught(0.1),
+        })
+    }
+
+    fn lines(&self, beacon: bool, commitment: bool) -> Vec<String> {
+        let names: Vec<String> = self.operations.iter().map(|(i, name)| format!("{i} {name}")).collect();
+        let mut lines = vec![
+            format!("covers          {} of {} operations: {}", names.len(), self.total, names.join(", ")),
+            format!(
+                "worth           {} samples catch one wrong operation with {:.1} % or more, a wrong tenth with {:.1} %",
+                self.drawn.samples,
+                100.0 * self.caught(self.least_share),
+                100.0 * self.caught(0.1)
+            ),
+        ];
+        if !(beacon && commitment) {
+            let note = "worth that only if the randomness was yours and came after the commitment";
+            lines.push(format!("                {note} (--beacon, --commitment)"));
+        }
+        lines
+    }
 }
 
 /// Which parts of a statement were compared with files.
@@ -65,6 +138,12 @@ impl VerifyArgs {
     /// Verifies, compares, and reports the verdict.
     pub fn execute(&self) -> Result<Report, CliError> {
         let file = read_bytes(&self.proof)?;
+        if FileKind::of(&file) == Some(FileKind::Receipt) {
+            return self.receipt(&file);
+        }
+        if self.pin.from.is_some() || self.pin.terms.is_some() {
+            return Err(CliError::Usage("--from and --terms are about receipts; this is none".to_string()));
+        }
         let progress = Progress::start("preparing the key");
         let start = Instant::now();
         let key = self.model.key()?;
@@ -77,15 +156,25 @@ impl VerifyArgs {
             Ok((_, statement)) => (Some(statement), None),
             Err(rejection) => (None, Some(rejection.to_string())),
         };
+        let drawn = Header::decode(&file).ok().and_then(|header| header.drawn);
+        if reason.is_none() {
+            reason = self.compare_draw(drawn.as_ref())?;
+        }
+        let sample = drawn.as_ref().map(|drawn| SampleReport::new(&key, drawn));
         let mut compared = Compared::default();
         if let Some(statement) = &statement {
             compared.inputs = vec![None; statement.inputs.len()];
             compared.outputs = vec![None; statement.outputs.len()];
-            reason = self.compare(&key, statement, &mut compared)?;
+            if reason.is_none() {
+                reason = self.compare(&key, statement, &mut compared)?;
+            }
         }
         drop(progress);
 
-        let proof_bytes = key.argument().shape.bytes();
+        let statement_bytes = statement
+            .as_ref()
+            .map_or(0, |statement| statement.encode(key.program(), &key.argument().system.layout).len());
+        let proof_bytes = file.len().saturating_sub(statement_bytes);
         let json = json!({
             "verdict": if reason.is_none() { "verified" } else { "rejected" },
             "reason": reason,
@@ -94,7 +183,7 @@ impl VerifyArgs {
             "reference": REFERENCE,
             "security_bits": SECURITY_BITS,
             "zero_knowledge": false,
-            "coverage": "all",
+            "coverage": sample.as_ref().map_or(json!("all"), SampleReport::json),
             "inputs": statement.as_ref().map(|s| inputs_json(key.program(), s, &compared)),
             "outputs": statement.as_ref().map(|s| outputs_json(key.program(), s, &compared)),
             "file_bytes": file.len(),
@@ -112,13 +201,51 @@ impl VerifyArgs {
                     format!("program         {}", Hex(key.digest())),
                     format!("security        {SECURITY_BITS} bits, {REFERENCE}; not zero knowledge"),
                 ];
+                if let Some(sample) = &sample {
+                    lines.extend(sample.lines(self.beacon.is_some(), self.commitment.is_some()));
+                }
                 lines.extend(statement.iter().flat_map(|s| describe(key.program(), s, &compared)));
-                let rest = report::size(file.len().saturating_sub(proof_bytes));
+                let rest = report::size(statement_bytes);
                 lines.push(format!("proof           {}, statement {rest}", report::size(proof_bytes)));
                 lines.join("\n")
             }
         };
         Ok(Report { text, json, rejected: reason.is_some() })
+    }
+
+    /// Compares a draw with what the buyer gave and got before it.
+    fn compare_draw(&self, drawn: Option<&Drawn>) -> Result<Option<String>, CliError> {
+        let wanted = [("beacon", &self.beacon), ("commitment", &self.commitment)];
+        for (what, path) in wanted {
+            let Some(path) = path else { continue };
+            let Some(drawn) = drawn else {
+                return Err(CliError::Usage(format!(
+                    "--{what}: this proof is of all operations, nothing was drawn"
+                )));
+            };
+            let stated = if what == "beacon" { drawn.randomness } else { drawn.commitment };
+            if read_beacon(path)? != stated {
+                return Ok(Some(format!(
+                    "the draw's {what} is {}, not that of {}",
+                    Hex(&stated),
+                    path.display()
+                )));
+            }
+        }
+        Ok(None)
+    }
+
+    fn receipt(&self, file: &[u8]) -> Result<Report, CliError> {
+        if self.model.vk.is_some() {
+            return Err(CliError::Usage("a receipt is of a program: give --model, not --vk".to_string()));
+        }
+        let own = Own {
+            model: self.model.model.as_deref(),
+            input: &self.input,
+            output: &self.output,
+            sample: self.sample,
+        };
+        receipt::verify(file, &self.pin, &own)
     }
 
     /// Compares the statement with the buyer's files; the first difference.

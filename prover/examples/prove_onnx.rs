@@ -25,6 +25,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (index, output) in trace.outputs(prover.program()).enumerate() {
         println!("{:?}", dequantise_output(prover.program(), index, output).to_f32());
     }
-    write_atomically(Path::new(out), &bundle::encode(prover.key(), &statement, &proof))?;
+    write_atomically(Path::new(out), &bundle::encode(prover.key(), None, &statement, &proof))?;
     Ok(())
 }

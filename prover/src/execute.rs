@@ -19,13 +19,13 @@
 
 mod elementwise;
 mod matrix;
-mod parallel;
+pub(crate) mod parallel;
 mod product;
-mod read;
-mod walk;
+pub(crate) mod read;
+pub(crate) mod walk;
 
 use assay_circuits::execute::{ExecuteError, Trace, check_inputs};
-use assay_circuits::program::{Class, Operation, Program, Source, Sum, Term};
+use assay_circuits::program::{Class, Operation, Precision, Program, Source, Sum, Term};
 use assay_circuits::tensor::{Bounds, Tensor};
 use elementwise::Elementwise;
 use matrix::Matrix;
@@ -97,8 +97,11 @@ impl<'p> Executor<'p> {
     /// Prepares a program that [`Program::check`] accepts.
     ///
     /// # Errors
-    /// Where a constant has no values.
+    /// Where a constant has no values, or the program is of f32.
     pub fn new(program: &'p Program) -> Result<Self, ExecuteError> {
+        if program.precision != Precision::Int8 {
+            return Err(ExecuteError::Precision { expected: "int8" });
+        }
         let values = program.constants.iter().enumerate().map(|(number, constant)| {
             constant.values.as_deref().ok_or(ExecuteError::NoValues { constant: number })
         });

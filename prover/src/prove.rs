@@ -17,6 +17,7 @@ use assay_circuits::relation::{Group, Kind, Origin, System, Values};
 use assay_circuits::shape::log_size;
 use assay_circuits::tensor::Tensor;
 use assay_verifier::F;
+use assay_verifier::bundle::Drawn;
 use assay_verifier::key::{Argument, VerifyingKey, key_message, program_digest};
 use assay_verifier::lookup::suffix;
 use assay_verifier::multilinear::evaluate;
@@ -25,7 +26,7 @@ use assay_verifier::proof::{Proof, TreeProof};
 use assay_verifier::statement::{Statement, Value};
 use assay_verifier::sumcheck::{axis_points, split_point, view_point};
 use assay_verifier::transcript::Transcript;
-use assay_verifier::verify::{Opened, absorb_commitments, tau_variables, transcript};
+use assay_verifier::verify::{self, Opened, absorb_commitments, tau_variables, transcript};
 use rayon::prelude::*;
 
 /// A part of the work of a proof.
@@ -110,6 +111,32 @@ impl Prover {
         trace: &Trace,
     ) -> Result<(Statement, Proof), ProveError> {
         self.prove_with(argument, trace, &mut transcript())
+    }
+
+    /// What a run is committed to before operations of it are drawn.
+    pub fn commitment(&self, trace: &Trace) -> [u8; 32] {
+        let system = &self.key.argument().system;
+        let witness = Witness::committed(&self.program, system, trace);
+        let mut committed = |group| commit(&self.basis, &witness.rows(system, group));
+        let statement = state(&self.program, system, &witness, &mut committed);
+        let wires = committed(Group::Wires);
+        verify::commitment(&self.key, &statement, &wires)
+    }
+
+    /// Commits to a trace, draws, and proves the operations drawn.
+    ///
+    /// # Errors
+    /// Where the trace is not one of the program.
+    pub fn prove_drawn(
+        &self,
+        trace: &Trace,
+        samples: u32,
+        randomness: [u8; 32],
+    ) -> Result<(Drawn, Statement, Proof), ProveError> {
+        let drawn = Drawn { samples, randomness, commitment: self.commitment(trace) };
+        let argument = drawn.argument(&self.key)?;
+        let (statement, proof) = self.prove_argument(&argument, trace)?;
+        Ok((drawn, statement, proof))
     }
 
     /// Proves on a transcript of one's own.

@@ -48,6 +48,12 @@ impl<'a> Witness<'a> {
         Ok(witness)
     }
 
+    /// The values alone, true or not, of which only rows of inputs, outputs and wires are asked: no lookup is looked at.
+    pub fn committed(program: &'a Program, system: &System, trace: &'a Trace) -> Self {
+        let shapes = system.tensors.iter().map(|spec| spec.shape.clone()).collect();
+        Witness { values: Self::trace_values(program, system, trace), shapes, leaves: Vec::new() }
+    }
+
     /// The values of a system's tensors by a trace, multiplicities left empty.
     pub fn trace_values(program: &'a Program, system: &System, trace: &'a Trace) -> Vec<Cow<'a, [i64]>> {
         system

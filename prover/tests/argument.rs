@@ -134,6 +134,7 @@ fn network(committed_model: bool, visibility: Visibility) -> Program {
             operation("gemm", Class::Fold, &[5], &[3, 3, 3], vec![(gemm, 1 << 20)], Expression::Sum(0)),
         ],
         outputs: vec![Output { name: "y".into(), operation: 4, scale: 1.0, visibility }],
+        reshaped: Default::default(),
         accuracy: AccuracyReport::default(),
     }
 }

@@ -29,14 +29,14 @@ fn samples(name: &str, graph: &Graph) -> Option<Vec<BTreeMap<String, Tensor>>> {
 /// Proves a trace, verifies it, and sees a changed output rejected; gives the proof file.
 fn prove_and_forge(name: &str, prover: &Prover, trace: &Trace) -> Vec<u8> {
     let (statement, proof) = prover.prove(trace).unwrap();
-    let file = bundle::encode(prover.key(), &statement, &proof);
+    let file = bundle::encode(prover.key(), None, &statement, &proof);
     bundle::verify(prover.key(), &file).unwrap_or_else(|rejection| panic!("{name}: {rejection}"));
     let mut forged = statement;
     let Some(Value::Public(output)) = forged.outputs.first_mut() else {
         panic!("{name} has no public output")
     };
     output.values[0] += if output.values[0] > 0 { -1 } else { 1 };
-    let forged = bundle::encode(prover.key(), &forged, &proof);
+    let forged = bundle::encode(prover.key(), None, &forged, &proof);
     assert!(bundle::verify(prover.key(), &forged).is_err(), "{name}: another output was accepted");
     file
 }

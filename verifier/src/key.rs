@@ -16,7 +16,7 @@ use ark_bn254::G1Affine;
 use assay_circuits::encoding::{DecodeError, Reader, Writer};
 use assay_circuits::lower::{Coverage, LowerError};
 use assay_circuits::plan::{Plan, ProofShape, plan};
-use assay_circuits::program::{Constant, Program, ProgramError};
+use assay_circuits::program::{Constant, Precision, Program, ProgramError};
 use assay_circuits::relation::{Group, Kind, Schedule, System};
 use assay_circuits::tensor::Tensor;
 use thiserror::Error;
@@ -100,6 +100,9 @@ pub struct VerifyingKey {
 impl VerifyingKey {
     /// The key of a public model.
     pub fn public(program: Program) -> Result<Self, KeyError> {
+        if program.precision != Precision::Int8 {
+            return Err(LowerError::Precision.into());
+        }
         if program.committed_model {
             return Err(KeyError::Model("the model is committed: its key holds commitments".to_string()));
         }

@@ -8,23 +8,35 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 extern crate alloc;
 
+pub mod audit;
 pub mod basis;
 pub mod batch_affine;
 pub mod buckets;
 pub mod bundle;
+pub mod dispute;
+pub mod draw;
+pub mod escrow;
 pub mod glv;
 pub mod hex;
 pub mod indicator;
+pub mod keccak;
 pub mod key;
 pub mod lookup;
 pub mod msm;
 pub mod multilinear;
 pub mod opening;
+pub mod packed;
 pub mod point;
 pub mod proof;
+pub mod receipt;
+pub mod referee;
 pub mod rejection;
+pub mod signature;
+pub mod slice;
 pub mod statement;
 pub mod sumcheck;
+pub mod tensor_tree;
+pub mod terms;
 pub mod transcript;
 pub mod verify;
 

@@ -3,6 +3,7 @@
 use crate::hex::Hex;
 use alloc::string::String;
 use assay_circuits::encoding::DecodeError;
+use assay_circuits::lower::LowerError;
 use thiserror::Error;
 
 /// The step that failed.
@@ -33,6 +34,12 @@ pub enum Rejection {
         /// The name that the file states.
         found: String,
     },
+    /// The wires of a sampled proof are not those that were committed to before the draw.
+    #[error("the proof's wires are not those that the draw was made for")]
+    Commitment,
+    /// The drawn operations have no argument.
+    #[error("the draw cannot be proven: {0}")]
+    Draw(#[from] LowerError),
     /// The statement does not fit the model.
     #[error("the statement does not fit the model: {part} {index} {problem}")]
     Statement {

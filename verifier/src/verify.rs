@@ -1,16 +1,19 @@
 //! Verification: the phases of a proof, in the order of the transcript.
 
 use crate::F;
+use crate::draw::{self, Sample};
 use crate::key::{Argument, VerifyingKey, is_committed};
 use crate::lookup::{self, suffix};
 use crate::multilinear::{eq_prefix, eq_table, evaluate, less_than};
 use crate::opening;
+use crate::point;
 use crate::proof::Proof;
 use crate::rejection::Rejection;
 use crate::statement::{Statement, Value};
 use crate::sumcheck::{Claim, axis_points, split_point, term_weight, verify_rounds, view_point};
 use crate::transcript::{MerlinTranscript, Transcript};
 use alloc::vec::Vec;
+use ark_bn254::G1Affine;
 use ark_ff::{AdditiveGroup, Field, Zero};
 use assay_circuits::lower::{Coverage, LowerError};
 use assay_circuits::program::Program;
@@ -45,11 +48,21 @@ pub fn verify(key: &VerifyingKey, statement: &Statement, proof: &Proof) -> Resul
     verify_argument(key, key.argument(), statement, proof)
 }
 
-/// Verifies a proof of an argument of the key's program: [`Argument::new`] makes one of any operations.
+/// Verifies a proof of some of the operations of the key's program.
 ///
 /// # Errors
-/// The step that failed, and where.
-pub fn verify_argument(
+/// The step that failed, and where; or the operations have no argument.
+pub fn verify_covering(
+    key: &VerifyingKey,
+    coverage: Coverage,
+    statement: &Statement,
+    proof: &Proof,
+) -> Result<Verdict, Rejection> {
+    let argument = sampled(key, coverage)?;
+    verify_argument(key, &argument, statement, proof)
+}
+
+fn verify_argument(
     key: &VerifyingKey,
     argument: &Argument,
     statement: &Statement,
@@ -67,9 +80,36 @@ pub fn verify_argument(
 /// The argument of some operations of the key's program.
 ///
 /// # Errors
-/// Where a tensor that they read is too wide for a range check.
+/// Where a tensor that they read is too wide for a range check, or an operation is not the program's.
 pub fn sampled(key: &VerifyingKey, coverage: Coverage) -> Result<Argument, LowerError> {
     Argument::new(key.program(), key.plan(), coverage)
+}
+
+/// The argument of the operations of a draw, and of those that write a sum which one of them reads and which is too wide
+/// for a range check of its own.
+///
+/// # Errors
+/// Where no operation is drawn.
+pub fn drawn(key: &VerifyingKey, samples: &[Sample]) -> Result<Argument, LowerError> {
+    let mut covered = draw::operations(samples);
+    loop {
+        match sampled(key, Coverage::Only(covered.clone())) {
+            Err(LowerError::TooWide { what: "operation", index }) if covered.insert(index) => {}
+            result => return result,
+        }
+    }
+}
+
+/// What a run is committed to before operations of it are drawn: the statement, and the rows of all wires.
+pub fn commitment(key: &VerifyingKey, statement: &Statement, wires: &[G1Affine]) -> [u8; 32] {
+    let layout = &key.argument().system.layout;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"assay commitment v1").update(key.digest());
+    hasher.update(&statement.digest_message(key.program(), layout));
+    wires.iter().for_each(|row| {
+        hasher.update(&point::encode(row));
+    });
+    *hasher.finalize().as_bytes()
 }
 
 /// The challenges between which a proof's phases lie, up to the lookups.
@@ -86,8 +126,8 @@ pub fn absorb_commitments<T: Transcript>(
     program: &Program,
     argument: &Argument,
     statement: &Statement,
-    wires: &[ark_bn254::G1Affine],
-    hints: &[ark_bn254::G1Affine],
+    wires: &[G1Affine],
+    hints: &[G1Affine],
     transcript: &mut T,
 ) -> Opened {
     let layout = &argument.system.layout;
@@ -221,7 +261,7 @@ pub fn verify_with<T: Transcript>(
     opening::verify(system, &claims, commitments, &proof.opening, transcript)
 }
 
-fn rows_of(value: Option<&Value>) -> &[ark_bn254::G1Affine] {
+fn rows_of(value: Option<&Value>) -> &[G1Affine] {
     match value {
         Some(Value::Committed(rows)) => rows,
         _ => &[],

@@ -8,7 +8,7 @@ mod rounding;
 
 use crate::hint::Hint;
 use crate::plan::Layout;
-use crate::program::{Class, Operation, Program, Source, Visibility};
+use crate::program::{Class, Operation, Precision, Program, Source, Visibility};
 use crate::relation::{
     Column, Einsum, Equality, Group, Kind, Lookup, Public, System, TableSpec, TensorId, TensorSpec, Values,
     View,
@@ -85,6 +85,12 @@ pub enum LowerError {
     /// A tensor of a valid program has too many cells for one proof.
     #[error("the program is too large for one proof")]
     TooLarge,
+    /// A proof covers integers.
+    #[error("an f32 program has no proof: receipts, audits and disputes are its evidence")]
+    Precision,
+    /// A sample names no operation, or one that the program does not have.
+    #[error("a proof of a sample covers at least one operation, and only those of the program")]
+    Coverage,
     /// No candidate was tried.
     #[error("there is nothing to plan")]
     NothingToPlan,
@@ -105,6 +111,14 @@ const MAX_CELLS: u64 = 1 << 36;
 /// # Errors
 /// Where an operation has no lowering under these choices.
 pub fn lower(program: &Program, coverage: &Coverage, choices: Choices) -> Result<System, LowerError> {
+    if program.precision != Precision::Int8 {
+        return Err(LowerError::Precision);
+    }
+    if let Coverage::Only(set) = coverage
+        && set.last().is_none_or(|&last| last >= program.operations.len())
+    {
+        return Err(LowerError::Coverage);
+    }
     let mut lowering = Lowering::new(program, choices);
     if *coverage != Coverage::Constants {
         lowering.inputs_and_wires();
@@ -251,6 +265,7 @@ impl<'a> Lowering<'a> {
     fn operation(&mut self, number: usize, operation: &Operation) -> Result<(), &'static str> {
         match operation.class {
             Class::Rank => self.rank(number, operation),
+            Class::Maximum => Err("a fold by maximum belongs to f32 programs"),
             _ => self.rounding(number, operation),
         }
     }

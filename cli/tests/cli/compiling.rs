@@ -89,7 +89,7 @@ fn wrong_arguments_are_refused_by_name() {
         ("compile m.onnx --image-scale 1 --image-std 0 -o m.assay", "zero"),
         ("compile m.onnx --image-scale 1 --image-mean 1,2,3 -o m.assay", "3 numbers for 1 channels"),
         ("prove m.assay --input x.npy --threads 0 -o p.proof", "--threads"),
-        ("verify p.proof", "--model"),
+        ("verify p.proof", "p.proof"),
         ("verify p.proof --model a --vk b", "--vk"),
         ("demo --digit 10", "0..9"),
         ("conquer", "conquer"),

@@ -5,4 +5,6 @@ mod files;
 mod forging;
 mod models;
 mod proving;
+mod receipts;
+mod training;
 mod world;

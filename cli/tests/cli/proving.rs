@@ -149,9 +149,31 @@ fn the_demo_shows_a_proof_and_two_rejections() {
 fn help_shows_examples_for_every_subcommand() {
     let world = World::new();
     assert!(world.assay("--help").done().contains("Exit codes"));
-    for command in ["compile", "run", "prove", "verify", "inspect", "key"] {
+    for command in ["compile", "run", "prove", "verify", "inspect", "key", "signer", "replay", "export"] {
         let help = world.assay(&format!("{command} --help")).done();
         assert!(help.contains(&format!("assay {command} ")), "{help}");
     }
     world.write("x.npy", &npy::encode(&floats(&[1], 0)));
+}
+
+#[test]
+fn a_sample_is_committed_to_drawn_and_proven() {
+    let world = proven("");
+    world.write("nonce.hex", "5a".repeat(32).as_bytes());
+    world.write("other.hex", "5b".repeat(32).as_bytes());
+    let run = "prove m.assay --input xs.npy --sample 2";
+    world.assay(&format!("{run} --commit-only -o x.commit")).done();
+    world.assay(&format!("{run} --draw 2 --beacon nonce.hex -o s.proof")).done();
+    let verify = "verify s.proof --model m.assay --input xs.npy --sample 2";
+    let verdict = world.assay(&format!("{verify} --beacon nonce.hex --commitment x.commit")).done();
+    assert!(verdict.contains("covers") && verdict.contains("worth"), "{verdict}");
+    assert!(world.assay(verify).done().contains("--beacon"));
+    let json = world.assay(&format!("{verify} --json")).json();
+    assert_eq!(json["coverage"]["samples"], 2);
+    assert!(!json["coverage"]["operations"].as_array().unwrap().is_empty());
+    world.assay(&format!("{verify} --beacon other.hex")).rejected(&["beacon", "5a5a"]);
+    world.assay(&format!("{verify} --commitment nonce.hex")).rejected(&["commitment"]);
+    world.assay("verify p.proof --model m.assay --beacon nonce.hex").refused(&["nothing was drawn"]);
+    world.write("short.hex", b"5a");
+    world.assay(&format!("{run} --draw 2 --beacon short.hex -o t.proof")).refused(&["32 bytes"]);
 }

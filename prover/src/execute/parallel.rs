@@ -7,7 +7,7 @@ const WORTH_A_THREAD: u64 = 1 << 17;
 
 /// Calls `work(first, block)` for blocks of `values` that cover it, each a multiple of `unit` elements but the
 /// last. `steps`: what one element costs.
-pub(super) fn blocks<T: Send>(
+pub(crate) fn blocks<T: Send>(
     values: &mut [T],
     unit: usize,
     steps: u64,

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 /// An integer that values are held in.
-pub(super) trait Integer: Copy + Default + Send + Sync + 'static {
+pub(crate) trait Integer: Copy + Default + Send + Sync + 'static {
     /// The value, which the caller's bounds say fits.
     fn narrow(value: i64) -> Self;
     /// The value in 16 bits, which the caller's bounds say hold it.
@@ -56,7 +56,7 @@ impl Integer for i64 {
 
 /// A read over a box.
 #[derive(Clone, Debug)]
-pub(super) struct Read {
+pub(crate) struct Read {
     /// Sizes of the loop axes; at least one.
     axes: Vec<usize>,
     /// Sizes of the tensor.
@@ -70,19 +70,19 @@ pub(super) struct Read {
 }
 
 /// Neighbouring cells of a box that are read at one stride.
-pub(super) struct Run {
+pub(crate) struct Run {
     /// The first cell's place in the box.
-    pub(super) cell: usize,
+    pub(crate) cell: usize,
     /// The first element's place in the tensor.
-    pub(super) element: usize,
+    pub(crate) element: usize,
     /// From element to element.
-    pub(super) stride: isize,
+    pub(crate) stride: isize,
     /// How many.
-    pub(super) count: usize,
+    pub(crate) count: usize,
 }
 
 impl Read {
-    pub(super) fn new(index: &[Affine], sizes: &[usize], strides: &[usize], axes: &[usize]) -> Self {
+    pub(crate) fn new(index: &[Affine], sizes: &[usize], strides: &[usize], axes: &[usize]) -> Self {
         let mut axes = axes.to_vec();
         let mut coefficients = vec![vec![0; sizes.len()]; axes.len()];
         for (t, affine) in index.iter().enumerate() {
@@ -103,17 +103,17 @@ impl Read {
         }
     }
 
-    pub(super) fn cells(&self) -> usize {
+    pub(crate) fn cells(&self) -> usize {
         self.axes.iter().product()
     }
 
     /// Length of the last loop axis.
-    pub(super) fn row(&self) -> usize {
+    pub(crate) fn row(&self) -> usize {
         self.axes[self.axes.len() - 1]
     }
 
     /// The runs of a range of rows, a row being all cells along the last loop axis.
-    pub(super) fn runs(&self, rows: Range<usize>, mut visit: impl FnMut(Run)) {
+    pub(crate) fn runs(&self, rows: Range<usize>, mut visit: impl FnMut(Run)) {
         let outer = self.axes.len() - 1;
         let row = self.row();
         let step = &self.coefficients[outer];
@@ -169,18 +169,18 @@ impl Read {
         if lo < hi { lo as usize..hi as usize } else { 0..0 }
     }
 
-    /// All cells of the box.
-    fn gather<T: Integer>(&self, values: &[i64]) -> Vec<T> {
-        let mut cells = vec![T::default(); self.cells()];
+    /// All cells of the box: `convert` of an element, or what lies outside of the tensor.
+    fn gather<S: Copy, T: Copy>(&self, values: &[S], outside: T, convert: impl Fn(S) -> T) -> Vec<T> {
+        let mut cells = vec![outside; self.cells()];
         self.runs(0..cells.len() / self.row(), |run| {
             let to = &mut cells[run.cell..run.cell + run.count];
             if run.stride == 1 {
                 let from = &values[run.element..run.element + run.count];
-                to.iter_mut().zip(from).for_each(|(to, &from)| *to = T::narrow(from));
+                to.iter_mut().zip(from).for_each(|(to, &from)| *to = convert(from));
             } else {
                 let mut element = run.element as isize;
                 for to in to {
-                    *to = T::narrow(values[element as usize]);
+                    *to = convert(values[element as usize]);
                     element += run.stride;
                 }
             }
@@ -200,17 +200,17 @@ enum Storage {
 
 /// A factor as an array read at `base + sum over loop axes of stride * index`, inside everywhere.
 #[derive(Clone, Debug)]
-pub(super) struct Operand {
-    pub(super) source: Source,
+pub(crate) struct Operand {
+    pub(crate) source: Source,
     storage: Storage,
-    pub(super) base: isize,
+    pub(crate) base: isize,
     /// One for each loop axis of the operation.
-    pub(super) strides: Vec<isize>,
+    pub(crate) strides: Vec<isize>,
 }
 
 impl Operand {
     /// `axes`: sizes of the operation's loop axes. `T`: what the elements will be held in.
-    pub(super) fn new<T: Integer>(program: &Program, access: &Access, axes: &[usize]) -> Self {
+    pub(crate) fn new<T: Integer>(program: &Program, access: &Access, axes: &[usize]) -> Self {
         let (shape, _) = program.source(access.source).expect("a checked program reads tensors that exist");
         let (sizes, strides) = (shape.sizes(), shape.strides());
         let ranges: Vec<_> = access.index.iter().map(|affine| affine.range(axes)).collect();
@@ -272,13 +272,21 @@ impl Operand {
     }
 
     /// The array that it is read from.
-    pub(super) fn data<'a, T: Integer>(&self, values: &'a [i64]) -> Cow<'a, [T]> {
+    pub(crate) fn data<'a, T: Integer>(&self, values: &'a [i64]) -> Cow<'a, [T]> {
         match &self.storage {
-            Storage::Copy(read) => Cow::Owned(read.gather(values)),
+            Storage::Copy(read) => Cow::Owned(read.gather(values, T::default(), T::narrow)),
             Storage::Tensor => match T::borrow(values) {
                 Some(values) => Cow::Borrowed(values),
                 None => Cow::Owned(values.iter().map(|&value| T::narrow(value)).collect()),
             },
+        }
+    }
+    /// The array that it is read from, made of the tensor's elements as they are; for an operand that was made for a
+    /// tensor of their own type.
+    pub(crate) fn elements<'a, S: Copy>(&self, values: &'a [S], outside: S) -> Cow<'a, [S]> {
+        match &self.storage {
+            Storage::Copy(read) => Cow::Owned(read.gather(values, outside, |element| element)),
+            Storage::Tensor => Cow::Borrowed(values),
         }
     }
 }

@@ -2,13 +2,13 @@
 
 /// A loop axis: its size, and how far one step moves in each of N arrays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Axis<const N: usize> {
-    pub(super) size: usize,
-    pub(super) strides: [isize; N],
+pub(crate) struct Axis<const N: usize> {
+    pub(crate) size: usize,
+    pub(crate) strides: [isize; N],
 }
 
 /// Drops axes of one cell, and joins neighbours that are one axis in every array.
-pub(super) fn merge<const N: usize>(axes: impl IntoIterator<Item = Axis<N>>) -> Vec<Axis<N>> {
+pub(crate) fn merge<const N: usize>(axes: impl IntoIterator<Item = Axis<N>>) -> Vec<Axis<N>> {
     let mut merged: Vec<Axis<N>> = Vec::new();
     for axis in axes {
         if axis.size == 1 {
@@ -25,12 +25,12 @@ pub(super) fn merge<const N: usize>(axes: impl IntoIterator<Item = Axis<N>>) -> 
 }
 
 /// Number of points.
-pub(super) fn points<const N: usize>(axes: &[Axis<N>]) -> usize {
+pub(crate) fn points<const N: usize>(axes: &[Axis<N>]) -> usize {
     axes.iter().map(|axis| axis.size).product()
 }
 
 /// The offsets at every point, last axis fastest.
-pub(super) fn offsets(axes: &[Axis<1>]) -> Vec<isize> {
+pub(crate) fn offsets(axes: &[Axis<1>]) -> Vec<isize> {
     let mut walk = Walk::new(axes, [0]);
     let mut next = || {
         let offset = walk.offsets[0];
@@ -42,26 +42,26 @@ pub(super) fn offsets(axes: &[Axis<1>]) -> Vec<isize> {
 
 /// A position in a loop, last axis fastest.
 #[derive(Clone)]
-pub(super) struct Walk<'a, const N: usize> {
+pub(crate) struct Walk<'a, const N: usize> {
     axes: &'a [Axis<N>],
     at: Vec<usize>,
-    pub(super) offsets: [isize; N],
+    pub(crate) offsets: [isize; N],
 }
 
 impl<'a, const N: usize> Walk<'a, N> {
     /// The first point, where the arrays are at `offsets`.
-    pub(super) fn new(axes: &'a [Axis<N>], offsets: [isize; N]) -> Self {
+    pub(crate) fn new(axes: &'a [Axis<N>], offsets: [isize; N]) -> Self {
         Walk { axes, at: vec![0; axes.len()], offsets }
     }
 
     /// Starts again elsewhere.
-    pub(super) fn restart(&mut self, offsets: [isize; N]) {
+    pub(crate) fn restart(&mut self, offsets: [isize; N]) {
         self.at.fill(0);
         self.offsets = offsets;
     }
 
     /// From the first point to the point of this number.
-    pub(super) fn seek(&mut self, mut number: usize) {
+    pub(crate) fn seek(&mut self, mut number: usize) {
         for (at, axis) in self.at.iter_mut().zip(self.axes).rev() {
             *at = number % axis.size;
             number /= axis.size;
@@ -72,7 +72,7 @@ impl<'a, const N: usize> Walk<'a, N> {
     }
 
     /// To the next point; from the last one to the first.
-    pub(super) fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         for (at, axis) in self.at.iter_mut().zip(self.axes).rev() {
             if *at + 1 < axis.size {
                 *at += 1;

@@ -16,7 +16,7 @@ mod picture;
 
 use std::path::{Path, PathBuf};
 
-pub use atomic::write_atomically;
+pub use atomic::{write_atomically, write_private};
 
 use crate::onnx::{Tensor, decode_named_tensor, encode_tensor};
 

@@ -154,7 +154,7 @@ mod tests {
         let places = |s, e, st| SliceBounds::new(s, e, st, 5).unwrap().places().collect::<Vec<_>>();
         assert_eq!(places(1, i64::MAX, 2), [1, 3]);
         assert_eq!(places(-1, i64::MIN, -2), [4, 2, 0]);
-        assert_eq!(places(3, 3, 1), []);
+        assert!(places(3, 3, 1).is_empty());
         assert_eq!(places(100, 0, -3), [4, 1]);
         assert!(SliceBounds::new(0, 1, 0, 5).is_err());
     }

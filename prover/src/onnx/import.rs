@@ -7,7 +7,7 @@
 //!
 //! Any bytes give a graph or an error, never a panic, and [`Limits`] bound the memory and the work.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use prost::Message;
 
@@ -21,6 +21,7 @@ use super::node::{Attribute, Node};
 use super::proto::{
     AttributeProto, DimensionProto, DimensionValue, GraphProto, ModelProto, NodeProto, ValueInfoProto,
 };
+use super::recurrent::{expand, is_recurrent};
 use super::simplify::simplify;
 use super::tensor::{DType, Tensor};
 
@@ -28,6 +29,24 @@ use super::tensor::{DType, Tensor};
 /// dimension at the front, or one whose name contains `batch`, is 1 unless pinned.
 pub fn import(bytes: &[u8], dims: &BTreeMap<String, usize>) -> Result<Graph, ImportError> {
     import_within(bytes, dims, Limits::DEFAULT)
+}
+
+/// The name of the first dimension of a model's first input that is not an initializer, where it is dynamic: the batch.
+///
+/// # Errors
+/// Where the bytes are no model.
+pub fn batch_dimension(bytes: &[u8]) -> Result<Option<String>, ImportError> {
+    check_framing(bytes)?;
+    let model = ModelProto::decode(bytes).map_err(|e| ImportError::Protobuf(e.to_string()))?;
+    let Some(graph) = model.graph else { return Ok(None) };
+    let known = |name: &str| graph.initializer.iter().any(|tensor| tensor.name == name);
+    let input = graph.input.iter().find(|input| !known(&input.name));
+    let tensor = input.and_then(|input| input.r#type.as_ref()).and_then(|t| t.tensor_type.as_ref());
+    let dimension = tensor.and_then(|tensor| tensor.shape.as_ref()).and_then(|shape| shape.dim.first());
+    Ok(dimension.and_then(|dimension| match &dimension.value {
+        Some(DimensionValue::Param(name)) => Some(name.clone()),
+        _ => None,
+    }))
 }
 
 /// As [`import()`], with other limits, for example [`Limits::SMALL`] when fuzzing.
@@ -196,7 +215,7 @@ fn read_node(proto: &NodeProto) -> Result<Node, ImportError> {
     if ["If", "Loop", "Scan"].contains(&op.as_str()) && domain.is_empty() {
         return Err(ImportError::ControlFlow { node, op });
     }
-    if kernel(&domain, &op).is_none() {
+    if kernel(&domain, &op).is_none() && !is_recurrent(&domain, &op) {
         let op = if domain.is_empty() { op } else { format!("{domain}::{op}") };
         return Err(ImportError::UnsupportedOperator { node, op, supported: supported().join(", ") });
     }
@@ -258,7 +277,8 @@ fn fold(mut graph: Graph, limits: Limits) -> Result<Graph, ImportError> {
     }
     let unread = std::mem::take(&mut graph.nodes);
     let written: BTreeSet<String> = unread.iter().flat_map(|node| node.outputs.iter().cloned()).collect();
-    for node in unread {
+    let mut unread = VecDeque::from(unread);
+    while let Some(node) = unread.pop_front() {
         let (name, op) = (|| node.name.clone(), || node.op_type.clone());
         for value in node.outputs.iter().filter(|value| !value.is_empty()) {
             if probes.contains_key(value) || graph.constants.contains_key(value) {
@@ -267,6 +287,13 @@ fn fold(mut graph: Graph, limits: Limits) -> Result<Graph, ImportError> {
         }
         let refused = |source| ImportError::Node { node: name(), op: op(), source };
         check_shape_inputs(&node, &graph.constants).map_err(refused)?;
+        if is_recurrent(&node.domain, &node.op_type) {
+            let find = |value: &str| graph.constants.get(value).or_else(|| probes.get(value));
+            let expansion = expand(&node, find).map_err(refused)?;
+            graph.constants.extend(expansion.constants);
+            expansion.nodes.into_iter().rev().for_each(|node| unread.push_front(node));
+            continue;
+        }
         let find = |value: &str| graph.constants.get(value).or_else(|| probes.get(value));
         let values = evaluate(&node, find, opset, &budget).map_err(|e| match e {
             RunError::Node { source, .. } => refused(source),

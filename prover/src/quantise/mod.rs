@@ -16,7 +16,7 @@ mod linear;
 mod lowering;
 mod movement;
 mod pooling;
-mod prepare;
+pub(crate) mod prepare;
 mod quantised;
 mod scale;
 mod targets;
@@ -24,6 +24,6 @@ mod targets;
 pub mod accuracy;
 
 pub use calibrate::{Ranges, calibrate, default_samples};
-pub use lowering::{Level, LowerNodeError, lower};
+pub use lowering::{Level, LowerNodeError, lower, type_range};
 pub use prepare::prepare;
 pub use scale::{nearest_ratio, step_of};

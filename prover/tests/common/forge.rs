@@ -16,7 +16,7 @@ use assay_verifier::proof::Proof;
 use assay_verifier::rejection::Rejection;
 use assay_verifier::statement::Statement;
 use assay_verifier::transcript::Transcript;
-use assay_verifier::verify::{sampled, transcript, verify_argument, verify_with};
+use assay_verifier::verify::{sampled, transcript, verify_with};
 use std::borrow::Cow;
 
 use super::networks::{axis, read, term};
@@ -68,7 +68,8 @@ impl Scene {
         argument: &Argument,
         (statement, proof): (&Statement, &Proof),
     ) -> Result<(), Rejection> {
-        verify_argument(self.prover.key(), argument, statement, proof).map(|_| ())
+        statement.check(self.program(), &argument.system.layout)?;
+        verify_with(self.prover.key(), argument, statement, proof, transcript())
     }
 
     /// A proof of all operations with values changed by `edit`.

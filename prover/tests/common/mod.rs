@@ -7,6 +7,7 @@
 pub mod forge;
 pub mod networks;
 pub mod programs;
+pub mod reals;
 pub mod transcripts;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -102,6 +102,7 @@ pub fn empty() -> Program {
         constants: Vec::new(),
         operations: Vec::new(),
         outputs: Vec::new(),
+        reshaped: Default::default(),
         accuracy: AccuracyReport::default(),
     }
 }

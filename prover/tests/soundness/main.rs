@@ -11,3 +11,4 @@ mod mutations;
 mod padding;
 mod random;
 mod ranges;
+mod sampled;

@@ -8,25 +8,37 @@ use super::{Call, Kernel, OpError, dtype_attribute, one};
 pub(super) const OPERATORS: &[(&str, Kernel)] = &[
     ("Abs", abs),
     ("Cast", cast),
+    ("Ceil", |call| through_f64(call, f64::ceil)),
+    ("Celu", celu),
     ("Clip", clip),
+    ("Cos", |call| through_f64(call, f64::cos)),
     ("Dropout", dropout),
     ("Elu", elu),
     ("Erf", |call| through_f64(call, erf)),
     ("Exp", |call| through_f64(call, f64::exp)),
+    ("Floor", |call| through_f64(call, f64::floor)),
     ("Gelu", gelu),
     ("HardSigmoid", hard_sigmoid),
+    ("HardSwish", |call| through_f64(call, |x| x * (x / 6.0 + 0.5).clamp(0.0, 1.0))),
     ("Identity", identity),
     ("IsNaN", is_nan),
     ("LeakyRelu", leaky_relu),
     ("Log", |call| through_f64(call, f64::ln)),
+    ("Mish", |call| through_f64(call, |x| x * softplus(x).tanh())),
     ("Neg", neg),
     ("Not", not),
     ("Reciprocal", |call| floats(call, |x| 1.0 / x)),
     ("Relu", relu),
+    ("Round", |call| through_f64(call, f64::round_ties_even)),
+    ("Selu", selu),
     ("Sigmoid", |call| through_f64(call, sigmoid)),
+    ("Sign", sign),
+    ("Sin", |call| through_f64(call, f64::sin)),
     ("Softplus", |call| through_f64(call, softplus)),
+    ("Softsign", |call| through_f64(call, |x| x / (1.0 + x.abs()))),
     ("Sqrt", |call| through_f64(call, f64::sqrt)),
     ("Tanh", |call| through_f64(call, f64::tanh)),
+    ("ThresholdedRelu", thresholded_relu),
 ];
 
 fn floats(call: &Call, f: impl Fn(f32) -> f32) -> Result<Vec<Tensor>, OpError> {
@@ -90,6 +102,32 @@ fn leaky_relu(call: &Call) -> Result<Vec<Tensor>, OpError> {
 fn elu(call: &Call) -> Result<Vec<Tensor>, OpError> {
     let alpha = f64::from(call.node.float_or("alpha", 1.0)?);
     through_f64(call, |x| if x < 0.0 { alpha * x.exp_m1() } else { x })
+}
+
+fn selu(call: &Call) -> Result<Vec<Tensor>, OpError> {
+    let alpha = f64::from(call.node.float_or("alpha", 1.673_263_2)?);
+    let gamma = f64::from(call.node.float_or("gamma", 1.050_701)?);
+    through_f64(call, |x| gamma * if x < 0.0 { alpha * x.exp_m1() } else { x })
+}
+
+fn celu(call: &Call) -> Result<Vec<Tensor>, OpError> {
+    let alpha = f64::from(call.node.float_or("alpha", 1.0)?);
+    through_f64(call, |x| if x < 0.0 { alpha * (x / alpha).exp_m1() } else { x })
+}
+
+fn thresholded_relu(call: &Call) -> Result<Vec<Tensor>, OpError> {
+    let alpha = call.node.float_or("alpha", 1.0)?;
+    floats(call, |x| if x > alpha { x } else { 0.0 })
+}
+
+fn sign(call: &Call) -> Result<Vec<Tensor>, OpError> {
+    let x = call.input(0)?;
+    if x.dtype().is_float() {
+        return through_f64(call, |x| if x == 0.0 || x.is_nan() { x } else { x.signum() });
+    }
+    call.allocate(x.shape())?;
+    let signs: Vec<i64> = x.integers()?.into_iter().map(i64::signum).collect();
+    Ok(vec![Tensor::new(x.shape().to_vec(), signs)?.cast(x.dtype())])
 }
 
 fn hard_sigmoid(call: &Call) -> Result<Vec<Tensor>, OpError> {

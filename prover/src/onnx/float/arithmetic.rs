@@ -177,8 +177,10 @@ fn logical(call: &Call, f: fn(bool, bool) -> bool) -> Result<Vec<Tensor>, OpErro
 
 fn equal(call: &Call) -> Result<Vec<Tensor>, OpError> {
     let (a, b) = (call.input(0)?, call.input(1)?);
-    let equal =
-        with_data!(a.data(), x => broadcast(call, (a.shape(), x), (b.shape(), b.slice()?), |x, y| x == y))?;
+    fn same<T: PartialEq>(x: T, y: T) -> bool {
+        x == y
+    }
+    let equal = with_data!(a.data(), x => broadcast(call, (a.shape(), x), (b.shape(), b.slice()?), same))?;
     Ok(vec![equal])
 }
 

@@ -55,6 +55,7 @@ pub fn kernel(domain: &str, op_type: &str) -> Option<Kernel> {
 /// Names of all supported operators, sorted, those of other domains with their domain.
 pub fn supported() -> Vec<String> {
     let mut names: Vec<String> = ONNX.iter().copied().flatten().map(|(name, _)| name.to_string()).collect();
+    names.push("LSTM".to_string());
     names.extend(quantized_contrib::OPERATORS.iter().map(|(name, _)| format!("com.microsoft::{name}")));
     names.sort();
     names
@@ -66,9 +67,10 @@ pub fn shape_inputs(domain: &str, op_type: &str) -> std::ops::Range<usize> {
         _ if !domain.is_empty() => 0..0,
         "ConstantOfShape" => 0..1,
         "Range" => 0..3,
+        "LSTM" => 4..5,
         "Slice" => 1..5,
         "Reshape" | "Expand" | "Tile" | "Split" | "Squeeze" | "Unsqueeze" => 1..2,
-        "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" => 1..2,
+        op if op.starts_with("Reduce") => 1..2,
         "Pad" => 1..4,
         "Dropout" => 1..3,
         _ => 0..0,

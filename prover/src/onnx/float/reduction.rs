@@ -7,10 +7,15 @@ use super::{Call, Kernel, OpError, one};
 pub(super) const OPERATORS: &[(&str, Kernel)] = &[
     ("ArgMax", |call| extreme_position(call, true)),
     ("ArgMin", |call| extreme_position(call, false)),
+    ("ReduceL1", |call| reduce_f64(call, |row| row.map(f64::abs).sum())),
+    ("ReduceL2", |call| reduce_f64(call, |row| row.map(|x| x * x).sum::<f64>().sqrt())),
+    ("ReduceLogSum", |call| reduce_f64(call, |row| row.sum::<f64>().ln())),
+    ("ReduceLogSumExp", |call| reduce_f64(call, |row| row.map(f64::exp).sum::<f64>().ln())),
     ("ReduceMax", |call| reduce_extreme(call, true)),
     ("ReduceMean", |call| reduce_sum(call, true)),
     ("ReduceMin", |call| reduce_extreme(call, false)),
     ("ReduceSum", |call| reduce_sum(call, false)),
+    ("ReduceSumSquare", |call| reduce_f64(call, |row| row.map(|x| x * x).sum())),
 ];
 
 /// Which output element every input element falls into.
@@ -87,6 +92,17 @@ fn reduce_sum(call: &Call, mean: bool) -> Result<Vec<Tensor>, OpError> {
         }
     };
     one(shape, data)
+}
+
+/// A function of the elements of each bucket, computed in f64 and rounded once.
+fn reduce_f64(call: &Call, f: fn(&mut dyn Iterator<Item = f64>) -> f64) -> Result<Vec<Tensor>, OpError> {
+    let x = call.input(0)?;
+    let Some(buckets) = Buckets::from_call(call, x.shape())? else { return Ok(vec![x.clone()]) };
+    let Buckets { shape, firsts, members } = buckets;
+    let wide = x.cast(DType::F64);
+    let v = wide.slice::<f64>()?;
+    let results: Vec<f64> = firsts.iter().map(|first| f(&mut members.iter().map(|m| v[first + m]))).collect();
+    Ok(vec![Tensor::new(shape, results)?.cast(x.dtype())])
 }
 
 /// The largest or smallest element; of no elements, the type's smallest or largest value.

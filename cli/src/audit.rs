@@ -1,0 +1,410 @@
+//! `assay audit`: a drawn sample of a receipt, opened by the provider and recomputed by the buyer.
+
+use crate::args::{InputArgs, OutArgs};
+use crate::beacon::{parse_hex, read_beacon};
+use crate::error::CliError;
+use crate::model::read_program;
+use crate::progress::Progress;
+use crate::receipt::{PinArgs, open, other_program, rejected};
+use crate::report::{self, Report};
+use crate::tensors::read_run_inputs;
+use assay_circuits::program::Program;
+use assay_circuits::root::Digest32;
+use assay_prover::audit::{answer, check};
+use assay_prover::beacon::{self, Round};
+use assay_prover::envelope::Evidence;
+use assay_prover::files::{read_bytes, write_atomically};
+use assay_prover::run::Run;
+use assay_verifier::audit::Answer;
+use assay_verifier::draw::{MAX_SAMPLES, Sample, draw, weights};
+use assay_verifier::hex::Hex;
+use assay_verifier::keccak::keccak256;
+use clap::{Args, Subcommand};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+const EXAMPLES: &str = "\
+Examples, in the order of an audit:
+  assay audit draw r.json --model m.assay --nonce 5f..e1 -n 40 -o draw.json       the buyer, who has the receipt
+  assay audit answer draw.json --model m.assay --input x.npy -o answer            the provider
+  assay audit check r.json draw.json answer --model m.assay                       the buyer
+
+The randomness must be fixed after the receipt: a nonce that the buyer committed to in the terms and reveals now, or a \
+round of drand that began after the receipt was there (--beacon ROUND.json --after TIME). An answer that does not come has \
+failed. Exit code of check: 0 the sample is right, 1 it is not, 2 an error of usage or input.";
+
+/// Arguments of `assay audit`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct AuditArgs {
+    #[command(subcommand)]
+    step: Step,
+}
+
+#[derive(Subcommand)]
+enum Step {
+    /// Draws the sample.
+    Draw(DrawArgs),
+    /// Opens what the sample needs.
+    Answer(AnswerArgs),
+    /// Recomputes the sample from what is opened.
+    Check(CheckArgs),
+}
+
+impl AuditArgs {
+    /// Takes the step.
+    pub fn execute(&self) -> Result<Report, CliError> {
+        match &self.step {
+            Step::Draw(args) => args.execute(),
+            Step::Answer(args) => args.execute(),
+            Step::Check(args) => args.execute(),
+        }
+    }
+}
+
+/// Arguments of `assay audit draw`.
+#[derive(Args)]
+struct DrawArgs {
+    /// The receipt.
+    #[arg(value_name = "RECEIPT.json")]
+    receipt: PathBuf,
+    /// The program.
+    #[arg(long, value_name = "MODEL.assay")]
+    model: PathBuf,
+    /// The nonce that the terms commit to: 64 hexadecimal digits.
+    #[arg(long, value_name = "HEX", value_parser = parse_nonce, conflicts_with = "beacon", required_unless_present = "beacon")]
+    nonce: Option<Digest32>,
+    /// A round of drand as its interface gives it, or a file of 32 bytes that were fixed after the receipt.
+    #[arg(long, value_name = "FILE")]
+    beacon: Option<PathBuf>,
+    /// When the receipt was there, seconds since 1970: a round of drand must begin later.
+    #[arg(long, value_name = "TIME")]
+    after: Option<u64>,
+    /// Number of samples.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SAMPLES)))]
+    samples: u32,
+    #[command(flatten)]
+    pin: PinArgs,
+    #[command(flatten)]
+    out: OutArgs,
+}
+
+fn parse_nonce(text: &str) -> Result<Digest32, String> {
+    parse_hex(text.strip_prefix("0x").unwrap_or(text)).ok_or("should be 64 hexadecimal digits".to_string())
+}
+
+/// A draw in its file. The samples follow from the rest: they are there to be read, and compared.
+#[derive(Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+struct Draw {
+    receipt: String,
+    program: String,
+    randomness: String,
+    source: String,
+    samples: u32,
+    drawn: Vec<Drawn>,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+struct Drawn {
+    operation: usize,
+    chunk: u64,
+}
+
+impl Draw {
+    fn new(
+        program: &Program,
+        receipt: &Digest32,
+        randomness: &Digest32,
+        source: String,
+        samples: u32,
+    ) -> Draw {
+        let drawn = draw(program, receipt, randomness, samples).into_iter();
+        Draw {
+            receipt: Hex(receipt).to_string(),
+            program: Hex(&program.root()).to_string(),
+            randomness: Hex(randomness).to_string(),
+            source,
+            samples,
+            drawn: drawn.map(|Sample { operation, chunk }| Drawn { operation, chunk }).collect(),
+        }
+    }
+
+    /// Reads a draw, and checks that its samples are those that it says to be drawn from.
+    fn read(path: &Path, program: &Program) -> Result<(Draw, Digest32, Vec<Sample>), CliError> {
+        let bytes = read_bytes(path)?;
+        let draw: Draw = serde_json::from_slice(&bytes)
+            .map_err(|error| CliError::content(path, format!("is no draw: {error}")))?;
+        let digest = |text: &str, what: &str| {
+            parse_hex(text).ok_or_else(|| CliError::content(path, format!("its {what} is malformed")))
+        };
+        let (receipt, randomness) =
+            (digest(&draw.receipt, "receipt")?, digest(&draw.randomness, "randomness")?);
+        if draw.samples > MAX_SAMPLES {
+            return Err(CliError::content(path, "has too many samples"));
+        }
+        let again = Draw::new(program, &receipt, &randomness, draw.source.clone(), draw.samples);
+        if again != draw {
+            let problem = "its samples are not those of its receipt, program and randomness";
+            return Err(CliError::content(path, problem));
+        }
+        let samples = draw.drawn.iter();
+        let samples =
+            samples.map(|drawn| Sample { operation: drawn.operation, chunk: drawn.chunk }).collect();
+        Ok((draw, receipt, samples))
+    }
+}
+
+impl DrawArgs {
+    fn execute(&self) -> Result<Report, CliError> {
+        let program = read_program(&self.model)?;
+        let (evidence, signer) = match open(&read_bytes(&self.receipt)?, &self.pin)? {
+            Ok(opened) => opened,
+            Err(reason) => return Ok(rejected(reason, None)),
+        };
+        if let Some(reason) = other_program(&evidence, &program) {
+            return Ok(rejected(reason, Some((&evidence, signer))));
+        }
+        let (randomness, source) = self.randomness(&evidence)?;
+        let draw = Draw::new(&program, &evidence.receipt.hash(), &randomness, source, self.samples);
+        let text =
+            serde_json::to_string_pretty(&draw).map_err(|error| CliError::Internal(error.to_string()))?;
+        write_atomically(&self.out.out, format!("{text}\n").as_bytes())?;
+        let lines = [
+            format!("drawn           {} samples in {}", self.samples, self.out.out.display()),
+            format!("randomness      {}", draw.source),
+        ];
+        Ok(Report::done(
+            lines.join("\n"),
+            json!({ "draw": draw, "file": self.out.out.display().to_string() }),
+        ))
+    }
+
+    /// The randomness, and where it is from.
+    fn randomness(&self, evidence: &Evidence) -> Result<(Digest32, String), CliError> {
+        let committed = evidence.agreement.as_ref().map(|agreement| agreement.terms.audit_commitment);
+        let committed = committed.filter(|commitment| *commitment != [0; 32]);
+        if let Some(nonce) = self.nonce {
+            return match committed {
+                Some(commitment) if keccak256(&[&nonce]) != commitment => {
+                    Err(CliError::Usage("--nonce: the terms commit to another nonce".to_string()))
+                }
+                Some(_) => Ok((nonce, "the nonce that the terms commit to".to_string())),
+                None => Ok((nonce, "a nonce that no terms commit to".to_string())),
+            };
+        }
+        let Some(path) = &self.beacon else { return Err(CliError::Usage("--nonce or --beacon".to_string())) };
+        let bytes = read_bytes(path)?;
+        let Ok(round) = serde_json::from_slice::<Round>(&bytes) else {
+            return Ok((read_beacon(path)?, "a file of randomness".to_string()));
+        };
+        let Some(after) = self.after else {
+            let needed = "--after TIME: a round counts only where it began after the receipt was there";
+            return Err(CliError::Usage(needed.to_string()));
+        };
+        let (chain, randomness) = beacon::verify_after(&round, after)
+            .map_err(|error| CliError::content(path, error.to_string()))?;
+        Ok((randomness, format!("round {} of drand's {}", round.round, chain.name)))
+    }
+}
+
+/// Arguments of `assay audit answer`.
+#[derive(Args)]
+struct AnswerArgs {
+    /// The draw.
+    #[arg(value_name = "DRAW.json")]
+    draw: PathBuf,
+    /// The program.
+    #[arg(long, value_name = "MODEL.assay")]
+    model: PathBuf,
+    #[command(flatten)]
+    inputs: InputArgs,
+    /// The receipt that the draw is for.
+    #[arg(long, value_name = "RECEIPT.json")]
+    receipt: PathBuf,
+    #[command(flatten)]
+    out: OutArgs,
+}
+
+impl AnswerArgs {
+    fn execute(&self) -> Result<Report, CliError> {
+        let progress = Progress::start("reading");
+        let program = read_program(&self.model)?;
+        let (inputs, _) = read_run_inputs(&program, &self.inputs.files(&program), self.inputs.sample)?;
+        let (_, receipt, samples) = Draw::read(&self.draw, &program)?;
+        let (evidence, _) = open(&read_bytes(&self.receipt)?, &PinArgs::default())?
+            .map_err(|reason| CliError::content(&self.receipt, reason))?;
+        if evidence.receipt.hash() != receipt {
+            return Err(CliError::content(&self.draw, "is a draw for another receipt"));
+        }
+        progress.phase("running");
+        let run = Run::new(&program, &inputs)?;
+        progress.phase("opening");
+        let start = Instant::now();
+        let answer = answer(&program, &evidence.receipt, &samples, &run)
+            .map_err(|error| CliError::content(&self.draw, error.to_string()))?;
+        let bytes = answer.encode();
+        let took = start.elapsed();
+        write_atomically(&self.out.out, &bytes)?;
+        drop(progress);
+        let chunks: usize = answer.slices.iter().map(|(_, slice)| slice.chunks.len()).sum();
+        let lines = [format!(
+            "opened          {chunks} chunks of {} tensors, {} in {}, in {}",
+            answer.slices.len(),
+            report::size(bytes.len()),
+            self.out.out.display(),
+            report::time(took)
+        )];
+        let json = json!({
+            "bytes": bytes.len(),
+            "chunks": chunks,
+            "tensors": answer.slices.len(),
+            "times": { "answer_ms": report::milliseconds(took) },
+        });
+        Ok(Report::done(lines.join("\n"), json))
+    }
+}
+
+/// Arguments of `assay audit check`.
+#[derive(Args)]
+struct CheckArgs {
+    /// The receipt.
+    #[arg(value_name = "RECEIPT.json")]
+    receipt: PathBuf,
+    /// The draw.
+    #[arg(value_name = "DRAW.json")]
+    draw: PathBuf,
+    /// The provider's answer.
+    #[arg(value_name = "ANSWER")]
+    answer: PathBuf,
+    /// The program.
+    #[arg(long, value_name = "MODEL.assay")]
+    model: PathBuf,
+    /// What the job pays, in any unit: the report then names the bond that makes cheating unprofitable.
+    #[arg(long, value_name = "PRICE", default_value_t = 1.0, value_parser = crate::args::parse_finite)]
+    price: f64,
+    /// What a cheat wins or saves, in the same unit; the price unless given.
+    #[arg(long, value_name = "GAIN", value_parser = crate::args::parse_finite)]
+    gain: Option<f64>,
+    /// The chance that anybody audits this job at all.
+    #[arg(long, value_name = "Q", default_value_t = 1.0, value_parser = crate::args::parse_finite)]
+    chance: f64,
+    #[command(flatten)]
+    pin: PinArgs,
+}
+
+impl CheckArgs {
+    fn execute(&self) -> Result<Report, CliError> {
+        if !(self.chance > 0.0 && self.chance <= 1.0) {
+            return Err(CliError::Usage("--chance: should be above 0 and at most 1".to_string()));
+        }
+        let program = read_program(&self.model)?;
+        let (evidence, signer) = match open(&read_bytes(&self.receipt)?, &self.pin)? {
+            Ok(opened) => opened,
+            Err(reason) => return Ok(rejected(reason, None)),
+        };
+        let opened = Some((&evidence, signer));
+        if let Some(reason) = other_program(&evidence, &program) {
+            return Ok(rejected(reason, opened));
+        }
+        let (draw, receipt, samples) = Draw::read(&self.draw, &program)?;
+        if evidence.receipt.hash() != receipt {
+            return Err(CliError::content(&self.draw, "is a draw for another receipt"));
+        }
+        let bytes = read_bytes(&self.answer)?;
+        let start = Instant::now();
+        let verdict = Answer::decode(&bytes)
+            .map_err(Into::into)
+            .and_then(|answer| check(&program, &evidence.receipt, &samples, &answer));
+        let took = start.elapsed();
+        if let Err(error) = verdict {
+            return Ok(rejected(error.to_string(), opened));
+        }
+        let worth =
+            Worth::new(&program, draw.samples, self.chance, self.gain.unwrap_or(self.price), self.price);
+        let mut lines = vec![
+            format!(
+                "AUDITED         {} samples in {}: every element is right",
+                samples.len(),
+                report::time(took)
+            ),
+            format!("receipt         {}", Hex(&evidence.receipt.hash())),
+            format!("signer          {signer}"),
+            format!("drawn from      {}", draw.source),
+            format!("answer          {}", report::size(bytes.len())),
+        ];
+        lines.extend(worth.lines(self.chance));
+        let json = json!({
+            "kind": "audit",
+            "verdict": "audited",
+            "samples": samples.len(),
+            "answer_bytes": bytes.len(),
+            "worth": worth.json(),
+            "times": { "check_ms": report::milliseconds(took) },
+        });
+        Ok(Report::done(lines.join("\n"), json))
+    }
+}
+
+/// What a sample is worth: deterrence, not soundness.
+struct Worth {
+    /// Probability that one wrong chunk of the operation where a chunk weighs least is drawn.
+    least: f64,
+    /// The same of the operation where a chunk weighs most.
+    most: f64,
+    /// (fraction of the weight that is wrong, probability that it is caught).
+    fractions: [(f64, f64); 3],
+    /// The bond from which on cheating with a tenth of the work loses money on average.
+    bond: f64,
+}
+
+impl Worth {
+    fn new(program: &Program, samples: u32, chance: f64, gain: f64, price: f64) -> Worth {
+        let weights = weights(program);
+        let total = weights.iter().sum::<u128>().max(1) as f64;
+        let chunk = |(operation, weight): (usize, &u128)| {
+            *weight as f64 / total / assay_verifier::draw::chunks(program, operation).max(1) as f64
+        };
+        let shares: Vec<f64> = weights.iter().enumerate().map(chunk).collect();
+        let caught = |share: f64| 1.0 - (1.0 - share).powf(samples.into());
+        let least = shares.iter().copied().fold(1.0, f64::min);
+        let most = shares.iter().copied().fold(0.0, f64::max);
+        let fractions = [0.01, 0.1, 0.5].map(|share| (share, caught(share)));
+        // B (1 - 1/4) + price >= gain (1 - q) / q, a quarter of the bond being the prize that a cheat may win itself.
+        let q = chance * caught(0.1);
+        let bond = ((gain * (1.0 - q) / q - price) / 0.75).max(0.0);
+        Worth { least: caught(least), most: caught(most), fractions, bond }
+    }
+
+    fn lines(&self, chance: f64) -> Vec<String> {
+        let percent = |x: f64| format!("{:.3} %", 100.0 * x);
+        let mut lines = vec![format!(
+            "worth           one wrong chunk is caught with {} to {}",
+            percent(self.least),
+            percent(self.most)
+        )];
+        for (share, caught) in self.fractions {
+            lines.push(format!(
+                "                {} of the work wrong: caught with {}",
+                percent(share),
+                percent(caught)
+            ));
+        }
+        lines.push(format!(
+            "bond            from {:.3} on, faking a tenth of the work loses money where an audit comes with chance {chance}",
+            self.bond
+        ));
+        lines
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "one_wrong_chunk": { "least": self.least, "most": self.most },
+            "fractions": self.fractions.map(|(share, caught)| json!({ "wrong": share, "caught": caught })),
+            "bond_against_a_tenth": self.bond,
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! `assay replay`: a receipt against a full re-execution.
+
+use crate::args::InputArgs;
+use crate::error::CliError;
+use crate::model::read_program;
+use crate::progress::Progress;
+use crate::receipt::{PinArgs, describe, open, other_program, rejected};
+use crate::report::{self, Report};
+use crate::tensors::{element, read_run_inputs};
+use assay_circuits::program::{Precision, Program, Source};
+use assay_circuits::root::Digest32;
+use assay_prover::files::read_bytes;
+use assay_prover::receipt::input_digests;
+use assay_prover::run::Run;
+use assay_prover::spill::read_wire;
+use assay_prover::trace::TensorBytes;
+use assay_verifier::audit::number;
+use assay_verifier::hex::Hex;
+use assay_verifier::receipt::Receipt;
+use clap::Args;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+const EXAMPLES: &str = "\
+Examples:
+  assay replay r.json --model lenet.assay --input digits.npy --sample 7
+  assay replay r.json --model lenet.assay --input digits.npy --sample 7 --trace-dir trace
+
+Computes everything again and compares the output of each operation with the receipt. A difference names the first \
+operation whose bits are others: its inputs are right, so it is the one to dispute. With the provider's --trace-dir \
+it names the first element too. Exit code 0: all bits are the receipt's, 1: rejected, 2: an error of usage or input.";
+
+/// Arguments of `assay replay`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ReplayArgs {
+    /// The receipt.
+    #[arg(value_name = "RECEIPT.json")]
+    receipt: PathBuf,
+    /// The program.
+    #[arg(long, value_name = "MODEL.assay")]
+    model: PathBuf,
+    #[command(flatten)]
+    inputs: InputArgs,
+    /// The folder that the provider's `assay run --trace-dir` wrote.
+    #[arg(long, value_name = "DIR")]
+    trace_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pin: PinArgs,
+}
+
+/// The first operation whose output is another.
+struct Difference {
+    operation: usize,
+    name: String,
+    /// What differs, in words.
+    how: String,
+    /// The place of the first element that differs, where the provider's bytes are known.
+    element: Option<String>,
+}
+
+impl ReplayArgs {
+    /// Replays, and reports the verdict.
+    pub fn execute(&self) -> Result<Report, CliError> {
+        let file = read_bytes(&self.receipt)?;
+        let progress = Progress::start("reading");
+        let program = read_program(&self.model)?;
+        let (inputs, _) = read_run_inputs(&program, &self.inputs.files(&program), self.inputs.sample)?;
+        let (evidence, signer) = match open(&file, &self.pin)? {
+            Ok(opened) => opened,
+            Err(reason) => return Ok(rejected(reason, None)),
+        };
+        let opened = Some((&evidence, signer));
+        if let Some(reason) = other_program(&evidence, &program) {
+            return Ok(rejected(reason, opened));
+        }
+        let receipt = &evidence.receipt;
+        progress.phase("running");
+        let start = Instant::now();
+        let (run, digests) = Run::hashed(&program, &inputs)?;
+        if let Err(error) = receipt.check_inputs(&input_digests(&program, &run)) {
+            return Ok(rejected(error.to_string(), opened));
+        }
+        let difference = self.first_difference(&program, receipt, &run, &digests)?;
+        let took = start.elapsed();
+        drop(progress);
+        if let Some(Difference { operation, name, how, element }) = difference {
+            let mut report = rejected(format!("operation {operation} ({name}): {how}"), opened);
+            report.json["operation"] = json!({ "number": operation, "name": name, "element": element });
+            return Ok(report);
+        }
+        let operations = report::count(receipt.operations.into());
+        let lines = [
+            format!(
+                "REPLAYED        in {}: all {operations} operations have the receipt's bits",
+                report::time(took)
+            ),
+            format!("signer          {signer}"),
+            format!("receipt         {}", Hex(&receipt.hash())),
+        ];
+        let mut json = describe("replayed", None, opened);
+        json["times"] = json!({ "replay_ms": report::milliseconds(took) });
+        Ok(Report::done(lines.join("\n"), json))
+    }
+
+    fn first_difference(
+        &self,
+        program: &Program,
+        receipt: &Receipt,
+        run: &Run,
+        digests: &[Digest32],
+    ) -> Result<Option<Difference>, CliError> {
+        let different = digests.iter().zip(&receipt.leaves).position(|(ours, theirs)| ours != theirs);
+        let Some(operation) = different else { return Ok(None) };
+        let name = program.operations[operation].name.clone();
+        let (how, element) = match &self.trace_dir {
+            Some(folder) => elements(program, folder, receipt, operation, run)?,
+            None => {
+                let (ours, theirs) = (Hex(&digests[operation]), Hex(&receipt.leaves[operation]));
+                (format!("its output is {theirs} in the receipt, {ours} here"), None)
+            }
+        };
+        Ok(Some(Difference { operation, name, how, element }))
+    }
+}
+
+/// How the provider's bytes of a wire differ from ours, and where first.
+fn elements(
+    program: &Program,
+    folder: &Path,
+    receipt: &Receipt,
+    operation: usize,
+    run: &Run,
+) -> Result<(String, Option<String>), CliError> {
+    let source = Source::Operation(operation);
+    let theirs = read_wire(folder, operation, &receipt.leaves[operation])?;
+    let expected = run.own_bytes(program, source).unwrap_or_default();
+    let width = program.width(source).unwrap_or(1);
+    if theirs.len() != expected.len() {
+        let how =
+            format!("its output has {} bytes in the trace, should have {}", theirs.len(), expected.len());
+        return Ok((how, None));
+    }
+    let pairs = theirs.chunks_exact(width).zip(expected.chunks_exact(width));
+    let Some(i) = pairs.clone().position(|(theirs, ours)| theirs != ours) else {
+        return Err(CliError::Internal("bytes with two digests".to_string()));
+    };
+    let place = element(program.operations[operation].shape.sizes(), i);
+    let [theirs, ours] =
+        [&theirs[..], &expected[..]].map(|bytes| shown(program, &bytes[i * width..][..width]));
+    let how = format!("element {place} is {theirs} in the trace, {ours} here");
+    Ok((how, Some(place)))
+}
+
+/// An element in words: a number of either precision, and the bits of a binary32.
+fn shown(program: &Program, bytes: &[u8]) -> String {
+    let value = number(bytes, program.precision);
+    match program.precision {
+        Precision::Int8 => value.to_string(),
+        Precision::F32 => format!("{:e} ({value:#010x})", f32::from_bits(value as u32)),
+    }
+}

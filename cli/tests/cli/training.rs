@@ -1,0 +1,83 @@
+//! `compile --train`, and chains of steps with a receipt each.
+
+use crate::world::{World, asset};
+use assay_prover::files::npy;
+use assay_prover::onnx::Tensor;
+use serde_json::Value;
+
+const STEPS: usize = 20;
+const BATCH: usize = 4;
+
+/// A training step of LeNet, a key, and batches of digits.
+fn world() -> World {
+    let world = World::new();
+    let model = asset("mnist_lenet.onnx");
+    world.assay(&format!("compile {model} --train sgd --lr 0.0625 --batch {BATCH} -o step.assay")).done();
+    world.assay("signer new -o k.pem").done();
+    let digits = npy::decode(&std::fs::read(asset("digits.npy")).unwrap()).unwrap();
+    let pixels = digits.to_f32();
+    let count = digits.shape()[0];
+    for step in 0..STEPS {
+        let rows: Vec<usize> = (0..BATCH).map(|i| (step * BATCH + i) % count).collect();
+        let image: Vec<f32> =
+            rows.iter().flat_map(|&row| &pixels[784 * row..784 * (row + 1)]).map(|x| x / 256.0).collect();
+        let image = Tensor::new(vec![BATCH, 1, 28, 28], image).unwrap();
+        let labels =
+            Tensor::new(vec![BATCH], rows.iter().map(|&row| (row % 10) as i64).collect::<Vec<_>>()).unwrap();
+        world.write(&format!("x{step}.npy"), &npy::encode(&image));
+        world.write(&format!("y{step}.npy"), &npy::encode(&labels));
+    }
+    world
+}
+
+fn inputs(step: usize) -> String {
+    let state = if step == 0 { "step.init".to_string() } else { format!("out{}", step - 1) };
+    format!("--state {state} --input image=x{step}.npy labels=y{step}.npy")
+}
+
+fn digests(world: &World, step: usize) -> (Vec<Value>, Vec<(String, Value)>) {
+    let json = world.assay(&format!("verify r{step}.json --json")).json();
+    let receipt = &json["receipt"];
+    let outputs = receipt["outputs"].as_array().unwrap().iter();
+    let outputs =
+        outputs.map(|output| (output["name"].as_str().unwrap().to_string(), output["blake3"].clone()));
+    (receipt["inputs"].as_array().unwrap().clone(), outputs.collect())
+}
+
+#[test]
+fn a_chain_of_steps_is_receipted_and_replayed_each_step_taking_what_the_last_one_gave() {
+    let world = world();
+    let mut losses = Vec::new();
+    for step in 0..STEPS {
+        let line =
+            format!("run step.assay {} --receipt r{step}.json --signer k.pem -o out{step}", inputs(step));
+        world.assay(&line).done();
+        losses.push(npy::decode(&world.read(&format!("out{step}/loss.npy"))).unwrap().to_f32()[0]);
+    }
+    assert!(losses.iter().all(|loss| loss.is_finite()), "{losses:?}");
+    for step in 0..STEPS {
+        let line = format!("replay r{step}.json --model step.assay {}", inputs(step));
+        assert!(world.assay(&line).done().starts_with("REPLAYED"));
+        if step > 0 {
+            let (taken, given) = (digests(&world, step).0, digests(&world, step - 1).1);
+            let states = given.iter().filter(|(name, _)| name.ends_with(".next"));
+            assert!(states.count() == 10 && given.iter().skip(1).all(|(_, digest)| taken.contains(digest)));
+        }
+    }
+    // A step on another state than the one before it gave.
+    let other = format!("--state out3 --input image=x{0}.npy labels=y{0}.npy", 7);
+    world.assay(&format!("replay r7.json --model step.assay {other}")).rejected(&["input"]);
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused_by_name() {
+    let world = World::new();
+    let model = asset("mnist_lenet.onnx");
+    world.assay(&format!("compile {model} --train sgd -o s.assay")).refused(&["--lr"]);
+    world
+        .assay(&format!("compile {model} --train sgd --lr 0.1 --batch 2 --bits 8 -o s.assay"))
+        .refused(&["--bits"]);
+    world.assay(&format!("compile {model} --lr 0.1 -o s.assay")).refused(&["--train"]);
+    world.assay(&format!("compile {model} --train adam --lr 0.001 --batch 2 -o s.assay")).done();
+    assert!(world.exists("s.init/beta1.power.npy"));
+}

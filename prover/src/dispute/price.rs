@@ -1,0 +1,435 @@
+//! What a dispute about a program can cost, before anyone bonds: bounds of the gas of every move.
+//!
+//! A provider that accepts a program accepts that it may have to judge any of its elements before a contract. [`price`]
+//! bounds that: the dearest move, and each side's dearest game, from the trace root to the last rebut. It refuses a program
+//! with a move above [`MOST_GAS`], or an operation that the referee does not judge.
+//!
+//! ```text
+//! G_P = trace reveals + leaf + tensor reveals + chunk + splits + rebut      G_C = open + picks + claim + refines + timeout
+//! ```
+//!
+//! The figures stand in [`GasTable`], one place, so that measurements of the contracts replace drafts.
+//!
+//! Specification: `papers/dispute.md`, section 6.
+
+use assay_circuits::descriptor::{CHUNK, Descriptor, MAX_CHUNKS, Operand};
+use assay_circuits::expression::Expression;
+use assay_circuits::formula::{Binary, Formula, Unary};
+use assay_circuits::program::{Access, Class, Precision, Program, Source, Term};
+use assay_circuits::root::HEADER_BYTES;
+use assay_verifier::dispute::{Groups, MAX_STATES, POSITION_BYTES};
+use assay_verifier::referee::{GROUND_BYTES, RefereeError, judgeable};
+use assay_verifier::tensor_tree::LEVELS;
+use thiserror::Error;
+
+/// The most gas that a move may take.
+pub const MOST_GAS: u64 = 8_000_000;
+
+/// Gas of what the contracts do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GasTable {
+    /// A transaction.
+    pub transaction: u64,
+    /// A byte of calldata.
+    pub byte: u64,
+    /// A byte of calldata at least, whatever is executed (EIP-7623).
+    pub floor_byte: u64,
+    /// What every move does: reads and writes the game, hashes the position, meters.
+    pub turn: u64,
+    /// What opening a game does beyond: its storage and the bond.
+    pub open: u64,
+    /// A word that is hashed by keccak, its copy included.
+    pub word: u64,
+    /// A node of a keccak tree.
+    pub keccak_node: u64,
+    /// A chunk of a tensor: sixteen compressions.
+    pub chunk: u64,
+    /// A node of a tensor's tree.
+    pub tensor_node: u64,
+    /// What judging does beyond: reads of the descriptor, checks of lists.
+    pub judge: u64,
+    /// A byte of the descriptor, tables aside, that is interpreted.
+    pub descriptor_byte: u64,
+    /// An element that is read: index maps, search of the opening.
+    pub read: u64,
+    /// A term of an index map.
+    pub index_term: u64,
+    /// A multiplication and addition of integers, or a comparison.
+    pub integer: u64,
+    /// An addition, multiplication, fused multiply-add or comparison of binary32.
+    pub real: u64,
+    /// A division or square root of binary32.
+    pub division: u64,
+    /// An elementary function of binary32.
+    pub function: u64,
+}
+
+/// What was measured, or estimated, of the contracts.
+pub const GAS: GasTable = GasTable {
+    transaction: 21_000,
+    byte: 16,
+    floor_byte: 40,
+    turn: 30_000,
+    open: 160_000,
+    word: 10,
+    keccak_node: 210,
+    chunk: 108_000,
+    tensor_node: 7_100,
+    judge: 40_000,
+    descriptor_byte: 100,
+    read: 900,
+    index_term: 150,
+    integer: 100,
+    real: 1_300,
+    division: 3_000,
+    function: 25_000,
+};
+
+/// A move of a dispute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Play {
+    Open,
+    Reveal,
+    Pick,
+    RevealLeaf,
+    RevealChunk,
+    Claim,
+    Split,
+    Refine,
+    Rebut,
+    Timeout,
+}
+
+/// Bounds of the gas of a program's disputes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Price {
+    /// The provider's moves of its dearest game: G_P.
+    pub provider: u64,
+    /// The challenger's moves of its dearest game: G_C.
+    pub challenger: u64,
+    /// The dearest move: its gas, what it is, the operation.
+    pub dearest: (u64, Play, usize),
+}
+
+/// Why a program has no price.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Priceless {
+    /// A move takes too much gas.
+    #[error("operation {operation}: {play:?} may take {gas} gas, more than {MOST_GAS}")]
+    TooDear {
+        /// The operation.
+        operation: usize,
+        /// The move.
+        play: Play,
+        /// A bound of its gas.
+        gas: u64,
+    },
+    /// The referee judges no such operation.
+    #[error("operation {operation}: {error}")]
+    Unjudgeable {
+        /// The operation.
+        operation: usize,
+        /// Why.
+        error: RefereeError,
+    },
+}
+
+/// Bounds the gas of every dispute about a program that [`Program::check`] accepts.
+///
+/// # Errors
+/// Where a move may take more than [`MOST_GAS`], or an operation cannot be judged.
+pub fn price(program: &Program, gas: &GasTable) -> Result<Price, Priceless> {
+    let count = program.operations.len();
+    let mut price = Price { provider: 0, challenger: 0, dearest: (0, Play::Timeout, 0) };
+    for operation in 0..count {
+        let unjudgeable = |error| Priceless::Unjudgeable { operation, error };
+        let missing = RefereeError::Unjudgeable("it has no descriptor");
+        let bytes = program.descriptor(operation).ok_or(missing).map_err(unjudgeable)?.encode();
+        let descriptor = judgeable(&bytes).map_err(unjudgeable)?;
+        let costs = Costs { program, gas, descriptor: &descriptor, bytes: bytes.len() as u64 };
+        let (mut provider, mut challenger) = (0u64, 0u64);
+        for (play, times, cost) in costs.moves() {
+            if cost > MOST_GAS {
+                return Err(Priceless::TooDear { operation, play, gas: cost });
+            }
+            if cost > price.dearest.0 {
+                price.dearest = (cost, play, operation);
+            }
+            let total = cost.saturating_mul(times);
+            match play {
+                Play::Open | Play::Pick | Play::Claim | Play::Refine | Play::Timeout => challenger += total,
+                _ => provider += total,
+            }
+        }
+        price.provider = price.provider.max(provider);
+        price.challenger = price.challenger.max(challenger);
+    }
+    Ok(price)
+}
+
+/// Depth of a tree of so many leaves, each level doubling.
+fn depth(leaves: u64) -> u64 {
+    u64::from(leaves.max(1).next_power_of_two().trailing_zeros())
+}
+
+fn operand_chunks(operand: &Operand) -> u64 {
+    (operand.shape.cells() as u64 * operand.width as u64).div_ceil(CHUNK as u64)
+}
+
+struct Costs<'a> {
+    program: &'a Program,
+    gas: &'a GasTable,
+    descriptor: &'a Descriptor,
+    bytes: u64,
+}
+
+impl Costs<'_> {
+    /// A transaction of so many bytes beyond the position, that executes so much.
+    fn transaction(&self, bytes: u64, execution: u64) -> u64 {
+        let bytes = bytes + POSITION_BYTES as u64 + 200;
+        let used = self.gas.byte * bytes + self.gas.turn + execution;
+        self.gas.transaction + used.max(self.gas.floor_byte * bytes)
+    }
+
+    fn hashed(&self, bytes: u64) -> u64 {
+        self.gas.word * bytes.div_ceil(32)
+    }
+
+    /// The moves of a game about this operation, how often each is made at most, and their gas.
+    fn moves(&self) -> Vec<(Play, u64, u64)> {
+        let gas = self.gas;
+        let wire = self.descriptor.operation.shape.cells() as u64 * self.descriptor.width as u64;
+        let (trace, tensor) =
+            (depth(self.program.operations.len() as u64), depth(wire.div_ceil(CHUNK as u64)));
+        let levels = u64::from(LEVELS);
+        let (trace_reveals, tensor_reveals) = (trace.div_ceil(levels), tensor.div_ceil(levels));
+        let shown = |levels: u64| 32 << levels;
+        let reveal_trace = self.transaction(
+            shown(trace.min(levels)),
+            gas.keccak_node * (1 << trace.min(levels)) + gas.keccak_node * trace + self.hashed(shown(levels)),
+        );
+        let reveal_tensor =
+            self.transaction(shown(tensor.min(levels)), gas.tensor_node * (1 << tensor.min(levels)));
+        let pick = self.transaction(shown(levels), self.hashed(shown(levels)) + 16 * gas.word);
+        let leaf_bytes = GROUND_BYTES as u64 + 32 + self.bytes + 32 * trace;
+        let describe = gas.judge + gas.descriptor_byte * self.interpreted() + self.hashed(self.bytes);
+        let leaf = self.transaction(leaf_bytes, describe + gas.keccak_node * (trace + 8));
+        let chunk = self.transaction(CHUNK as u64, gas.chunk + self.hashed(CHUNK as u64));
+        let words = 8 * self.descriptor.words() as u64;
+        let mut windows = self.descriptor.windows();
+        let states = words * windows.min(MAX_STATES);
+        let claim = self.transaction(CHUNK as u64 + states, self.hashed(CHUNK as u64 + states));
+        let mut rounds = 0;
+        while windows > MAX_STATES {
+            windows = Groups { from: 0, to: windows }.size();
+            rounds += 1;
+        }
+        let split = self.transaction(states, self.hashed(states));
+        let open = self.transaction(
+            leaf_bytes + 32 * (trace + tensor) + CHUNK as u64 + states,
+            gas.open + leaf + gas.keccak_node * trace + gas.chunk + gas.tensor_node * tensor,
+        );
+        let opened_at_root = gas.open + self.transaction(HEADER_BYTES as u64 + 200, gas.keccak_node * 8);
+        vec![
+            (Play::Reveal, trace_reveals, reveal_trace),
+            (Play::Reveal, tensor_reveals, reveal_tensor),
+            (Play::RevealLeaf, 1, leaf),
+            (Play::RevealChunk, 1, chunk),
+            (Play::Split, rounds, split),
+            (Play::Rebut, 1, self.rebut(states)),
+            (Play::Open, 1, open.max(opened_at_root)),
+            (Play::Pick, trace_reveals + tensor_reveals, pick),
+            (Play::Claim, 1, claim),
+            (Play::Refine, rounds, split),
+            (Play::Timeout, 1, self.transaction(0, gas.turn)),
+        ]
+    }
+
+    /// Bytes of the descriptor that are interpreted: all but those of tables.
+    fn interpreted(&self) -> u64 {
+        fn tables(expression: &Expression) -> u64 {
+            match expression {
+                Expression::Table { values, of, .. } => 4 * values.len() as u64 + tables(of),
+                Expression::Divide { of, .. } | Expression::Clamp { of, .. } => tables(of),
+                Expression::Max(a, b) => tables(a) + tables(b),
+                Expression::Sum(_) | Expression::Formula(_) => 0,
+            }
+        }
+        self.bytes.saturating_sub(tables(&self.descriptor.operation.expression))
+    }
+
+    /// The dearest rebut.
+    fn rebut(&self, states: u64) -> u64 {
+        let fixed = GROUND_BYTES as u64 + self.bytes + states;
+        let describe = self.gas.judge
+            + self.gas.descriptor_byte * self.interpreted()
+            + self.hashed(fixed + 2 * self.bytes);
+        let (opened, execution) = self.dearest_step();
+        self.transaction(fixed + opened, describe + execution)
+    }
+
+    /// Bytes and gas of the dearest step: its openings and its arithmetic.
+    fn dearest_step(&self) -> (u64, u64) {
+        let operation = &self.descriptor.operation;
+        let folds = self.descriptor.has_windows();
+        let folded = match (folds, self.descriptor.precision) {
+            (false, _) => 0,
+            (true, Precision::Int8) => operation.sums.len(),
+            (true, Precision::F32) => 1,
+        };
+        let windows = operation.sums.iter().zip(&self.descriptor.strides).take(folded);
+        let windows = windows.flat_map(|(sum, strides)| sum.terms.iter().zip(strides));
+        let windows = windows.map(|(term, &stride)| self.window(term, stride.into()));
+        let rest: Vec<&Term> = operation.sums.iter().skip(folded).flat_map(|sum| &sum.terms).collect();
+        windows
+            .chain([self.end(&rest)])
+            .max_by_key(|&(bytes, gas)| self.transaction(bytes, gas))
+            .unwrap_or((0, 0))
+    }
+
+    /// A window of a term.
+    fn window(&self, term: &Term, stride: u64) -> (u64, u64) {
+        let mut factors: Vec<(u64, (u64, u64))> = term
+            .factors
+            .iter()
+            .map(|access| (stride.min(self.whole(access.source)), self.opening(access.source)))
+            .collect();
+        factors.sort_by_key(|&(_, (bytes, gas))| std::cmp::Reverse(self.transaction(bytes, gas)));
+        // One chunk of each factor, and of those that remain the dearest ones.
+        let mut left = (MAX_CHUNKS as u64).saturating_sub(factors.len() as u64);
+        let (mut bytes, mut gas) = (self.inputs(&term.factors), 0);
+        for (most, (own_bytes, own_gas)) in factors {
+            let more = left.min(most.saturating_sub(1));
+            left -= more;
+            bytes += (1 + more) * own_bytes;
+            gas += (1 + more) * own_gas;
+        }
+        let reads: u64 = term.factors.iter().map(|access| self.read(access)).sum();
+        let cell = match self.descriptor.precision {
+            Precision::Int8 => self.gas.integer * (1 + term.factors.len() as u64),
+            Precision::F32 => 2 * self.gas.real,
+        };
+        (bytes, gas + stride * (reads + cell))
+    }
+
+    /// The last step, which reads these terms and evaluates the expression.
+    fn end(&self, terms: &[&Term]) -> (u64, u64) {
+        let all: Vec<&Access> = terms.iter().flat_map(|term| &term.factors).collect();
+        let reads: u64 = all.iter().map(|access| self.read(access)).sum();
+        let openings = |accesses: &[&Access], most: usize| {
+            let mut costs: Vec<(u64, u64)> = accesses.iter().map(|x| self.opening(x.source)).collect();
+            costs.sort_by_key(|&(bytes, gas)| std::cmp::Reverse(self.transaction(bytes, gas)));
+            costs.iter().take(most).fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1))
+        };
+        let (bytes, gas) = match (self.descriptor.operation.class, self.descriptor.precision) {
+            (Class::Move, Precision::F32) => {
+                // Every index that is tried, and the one element that is moved.
+                let indices: Vec<&Access> = terms.iter().filter_map(|term| term.factors.get(1)).collect();
+                let data: Vec<&Access> = terms.iter().filter_map(|term| term.factors.first()).collect();
+                let (index, data) = (openings(&indices, indices.len()), openings(&data, 1));
+                (index.0 + data.0, index.1 + data.1)
+            }
+            _ => openings(&all, self.together(&all)),
+        };
+        let inputs = all.iter().any(|access| matches!(access.source, Source::Input(_)));
+        let list = if inputs { 32 * self.program.inputs.len() as u64 } else { 0 };
+        (
+            bytes + list,
+            gas + self.hashed(list) + reads + self.expression(&self.descriptor.operation.expression),
+        )
+    }
+
+    /// The most accesses that are inside of their tensors at one output element: fewer than all where tensors are joined
+    /// along an axis.
+    fn together(&self, accesses: &[&Access]) -> usize {
+        let shape = &self.descriptor.operation.shape;
+        let along = |axis: usize, size: usize| {
+            // Where along the axis each access is inside, whatever the other axes are.
+            let spans: Vec<(i64, i64)> =
+                accesses.iter().map(|access| self.inside(access, axis, size as i64)).collect();
+            let starts = spans.iter().map(|&(first, _)| first);
+            let at = |place: i64| spans.iter().filter(|&&(first, end)| first <= place && place < end).count();
+            starts.map(at).max().unwrap_or(0)
+        };
+        let axes = shape.sizes().iter().enumerate();
+        axes.map(|(axis, &size)| along(axis, size)).min().unwrap_or(accesses.len())
+    }
+
+    /// The indices of an output axis at which an access may be inside of its tensor.
+    fn inside(&self, access: &Access, axis: usize, size: i64) -> (i64, i64) {
+        let Some(operand) = self.descriptor.operand(access.source) else { return (0, 0) };
+        let mut span = (0, size);
+        for (affine, &cells) in access.index.iter().zip(operand.shape.sizes()) {
+            if affine.terms == [(axis, 1)] {
+                let first = affine.constant.saturating_neg();
+                span = (span.0.max(first), span.1.min(first.saturating_add(cells as i64)));
+            }
+        }
+        span
+    }
+
+    /// Chunks of a source.
+    fn whole(&self, source: Source) -> u64 {
+        self.descriptor.operand(source).map_or(1, operand_chunks)
+    }
+
+    /// Bytes and gas of an opening of a chunk.
+    fn opening(&self, source: Source) -> (u64, u64) {
+        let siblings = depth(self.whole(source));
+        let (leaf, path) = match source {
+            Source::Input(_) => (0, 0),
+            // Rank, eight axes, bounds, digest.
+            Source::Constant(_) => (1 + 8 * 8 + 16 + 32, depth(self.program.constants.len() as u64)),
+            Source::Operation(_) => (32, depth(self.program.operations.len() as u64)),
+        };
+        let bytes = 16 + CHUNK as u64 + 32 * siblings + leaf + 32 * path;
+        let gas = self.gas.chunk + self.gas.tensor_node * siblings + self.gas.keccak_node * (path + 2);
+        (bytes, gas)
+    }
+
+    /// Bytes of the list of inputs, where one is read.
+    fn inputs(&self, accesses: &[Access]) -> u64 {
+        let reads = accesses.iter().any(|access| matches!(access.source, Source::Input(_)));
+        if reads { 32 * self.program.inputs.len() as u64 } else { 0 }
+    }
+
+    fn read(&self, access: &Access) -> u64 {
+        let terms: usize = access.index.iter().map(|affine| 1 + affine.terms.len()).sum();
+        self.gas.read + self.gas.index_term * terms as u64
+    }
+
+    fn expression(&self, expression: &Expression) -> u64 {
+        match expression {
+            Expression::Sum(_) => self.gas.integer,
+            Expression::Divide { of, .. } | Expression::Clamp { of, .. } => {
+                2 * self.gas.integer + self.expression(of)
+            }
+            Expression::Table { of, .. } => 4 * self.gas.integer + self.expression(of),
+            Expression::Max(a, b) => self.gas.integer + self.expression(a) + self.expression(b),
+            Expression::Formula(formula) => self.gas.real + self.formula(formula),
+        }
+    }
+
+    fn formula(&self, formula: &Formula) -> u64 {
+        let gas = self.gas;
+        match formula {
+            Formula::Sum(_) | Formula::Constant(_) => gas.integer,
+            Formula::Unary(function, x) => {
+                let own = match function {
+                    Unary::Negate | Unary::Absolute | Unary::Floor | Unary::Ceil | Unary::Round => gas.real,
+                    Unary::SquareRoot => gas.division,
+                    _ => gas.function,
+                };
+                own + self.formula(x)
+            }
+            Formula::Binary(function, x, y) => {
+                let own = if *function == Binary::Divide { gas.division } else { gas.real };
+                own + self.formula(x) + self.formula(y)
+            }
+            Formula::Fma(x, y, z) | Formula::Select(x, y, z) => {
+                gas.real + self.formula(x) + self.formula(y) + self.formula(z)
+            }
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! What a dispute can cost is known before anyone bonds.
+
+use super::common::programs::{Dice, Numbers, Recipe, empty};
+use super::common::reals::{RealMaker, RealRecipe};
+use super::play::{CLOCKS, Player, Slanderer};
+use super::world::Job;
+use assay_circuits::expression::Expression;
+use assay_circuits::formula::Formula;
+use assay_circuits::program::{
+    Access, Affine, Class, Input, Operation, Output, Precision, Program, ProgramError, Source, Sum, Term,
+    Visibility,
+};
+use assay_circuits::shape::Shape;
+use assay_circuits::tensor::{Bounds, REAL_BOUNDS};
+use assay_prover::dispute::price::{GAS, MOST_GAS, Play, Priceless, price};
+use assay_prover::dispute::{Provider, Record};
+use assay_verifier::dispute::{self, Move, Next, Open, Sender, Side};
+use assay_verifier::referee::{RefereeError, judgeable};
+
+/// Gas that a move takes at least.
+fn least(played: &Move) -> u64 {
+    let calldata = GAS.byte * played.encode().len() as u64;
+    let work = match played {
+        Move::RevealChunk { .. } => GAS.chunk,
+        Move::Rebut { openings, .. } => openings
+            .iter()
+            .map(|opening| {
+                let (siblings, path) = (opening.siblings.len() as u64, opening.path.len() as u64);
+                GAS.chunk + GAS.tensor_node * siblings + GAS.keccak_node * path
+            })
+            .sum(),
+        _ => 0,
+    };
+    GAS.transaction + GAS.turn + calldata + work
+}
+
+// 17
+#[test]
+fn no_game_costs_more_than_its_price() {
+    let mut dice = Dice(71);
+    let mut games = 0;
+    let jobs = (0..120).map(|seed| if seed % 2 == 0 { Job::integers(seed) } else { Job::reals(seed) });
+    for job in jobs.chain([super::long::three_factors(), super::long::strided(), super::long::joined()]) {
+        let bound = price(&job.program, &GAS).unwrap();
+        assert!(bound.dearest.0 <= MOST_GAS);
+        let provider = Provider::new(Record::new(&job.program, &job.honest).unwrap(), [5; 32]);
+        let slanderer = Slanderer { provider: &provider };
+        for _ in 0..4 {
+            let mut position = dispute::open(&provider.ground, &Open::Root, CLOCKS, 0).unwrap();
+            let (mut shown, mut spent) = (Vec::new(), [0, GAS.transaction]);
+            for now in 1.. {
+                let mover = position.phase.mover();
+                let (player, sender): (&dyn Player, _) = match mover {
+                    Side::Provider => (&provider, Sender::Provider),
+                    Side::Challenger => (&slanderer, Sender::Challenger),
+                };
+                let moves = player.moves(&position, &shown, &mut dice);
+                let next = moves.into_iter().find_map(|played| {
+                    let next = dispute::play(&position, sender, &played, now).ok()?;
+                    assert!(least(&played) <= bound.dearest.0, "{played:?} beyond {bound:?}");
+                    spent[mover as usize] += least(&played);
+                    Some((next, played.shown().to_vec()))
+                });
+                match next {
+                    Some((Next::Position(next), next_shown)) => (position, shown) = (*next, next_shown),
+                    _ => break,
+                }
+            }
+            assert!(spent[0] <= bound.provider && spent[1] <= bound.challenger, "{spent:?} beyond {bound:?}");
+            games += 1;
+        }
+    }
+    assert!(games > 400);
+}
+
+// 17
+#[test]
+fn random_programs_have_a_price() {
+    for seed in 0..300 {
+        let (program, _) = RealRecipe { seed, operations: 4 }.program();
+        let (integers, _) = Recipe { seed, operations: 5, numbers: Numbers::Extreme }.program();
+        for program in [program, integers] {
+            let price = price(&program, &GAS).unwrap();
+            assert!(price.provider > 300_000 && price.challenger > 300_000, "{price:?}");
+        }
+    }
+}
+
+fn with_one(precision: Precision, inputs: Vec<(Vec<usize>, Bounds)>, operation: Operation) -> Program {
+    let mut program = Program { precision, ..empty() };
+    for (number, (sizes, bounds)) in inputs.into_iter().enumerate() {
+        let (name, shape, visibility) =
+            (format!("x{number}"), Shape::new(sizes).unwrap(), Visibility::Public);
+        program.inputs.push(Input { name, shape, bounds, scale: 1.0, visibility, image: None });
+    }
+    program.operations.push(operation);
+    let (name, visibility) = ("y".to_string(), Visibility::Public);
+    program.outputs.push(Output { name, operation: 0, scale: 1.0, visibility });
+    program.check().unwrap();
+    program
+}
+
+fn operation(
+    class: Class,
+    shape: &[usize],
+    terms: Vec<Term>,
+    bounds: Bounds,
+    expression: Expression,
+) -> Operation {
+    let shape = Shape::new(shape.to_vec()).unwrap();
+    Operation {
+        name: "op".to_string(),
+        class,
+        shape,
+        reduce: vec![],
+        sums: vec![Sum { terms, bounds }],
+        expression,
+    }
+}
+
+fn read(source: Source, constant: i64) -> Access {
+    Access { source, index: vec![Affine::new(constant, &[(0, 1)])] }
+}
+
+fn plain(access: Access) -> Term {
+    Term { coefficient: 1, factors: vec![access] }
+}
+
+const BYTE: Bounds = Bounds { lo: -128, hi: 127 };
+
+// 17
+#[test]
+fn a_table_of_65536_entries_is_refused_and_one_of_256_is_not() {
+    let table = |count: usize| {
+        let expression =
+            Expression::Table { first: -128, values: vec![5; count], of: Box::new(Expression::Sum(0)) };
+        let terms = vec![plain(read(Source::Input(0), 0))];
+        price(
+            &with_one(
+                Precision::Int8,
+                vec![(vec![9], BYTE)],
+                operation(Class::Map, &[9], terms, BYTE, expression),
+            ),
+            &GAS,
+        )
+    };
+    assert!(matches!(table(1 << 16), Err(Priceless::TooDear { operation: 0, .. })));
+    assert!(table(256).unwrap().dearest.0 < 1_000_000);
+}
+
+// 17
+#[test]
+fn a_tensor_of_two_gibibytes_is_priced() {
+    let terms = vec![plain(read(Source::Input(0), 0))];
+    let cells = 1 << 29;
+    let expression = Expression::Formula(Formula::Sum(0));
+    let program = with_one(
+        Precision::F32,
+        vec![(vec![cells], REAL_BOUNDS)],
+        operation(Class::Map, &[cells], terms, REAL_BOUNDS, expression),
+    );
+    let price = price(&program, &GAS).unwrap();
+    assert!(price.dearest.0 < 1_000_000 && price.provider < 3_000_000, "{price:?}");
+}
+
+// 17
+#[test]
+fn a_million_operations_are_refused_and_those_that_a_program_may_have_are_priced() {
+    let one = operation(
+        Class::Map,
+        &[2],
+        vec![plain(read(Source::Input(0), 0))],
+        REAL_BOUNDS,
+        Expression::Formula(Formula::Sum(0)),
+    );
+    let mut program = with_one(Precision::F32, vec![(vec![2], REAL_BOUNDS)], one.clone());
+    program.operations = vec![one.clone(); 1 << 16];
+    program.check().unwrap();
+    let price = price(&program, &GAS).unwrap();
+    assert!(price.provider < 2_000_000, "{price:?}");
+    program.operations = vec![one; 1_000_000];
+    assert!(matches!(program.check(), Err(ProgramError::Part { part: "operation", .. })));
+}
+
+// 17
+#[test]
+fn joined_tensors_are_priced_by_what_is_read_and_too_many_gathers_are_refused() {
+    let inputs = |count: usize| (0..count).map(|_| (vec![5000], BYTE)).collect::<Vec<_>>();
+    let join = |count: usize, shift: i64| {
+        let terms = (0..count).map(|i| plain(read(Source::Input(i), -shift * i as i64))).collect();
+        let bounds = Bounds { lo: -(1 << 20), hi: 1 << 20 };
+        let joined = operation(Class::Move, &[5000 * count], terms, bounds, Expression::Sum(0));
+        price(&with_one(Precision::Int8, inputs(count), joined), &GAS)
+    };
+    assert!(join(64, 5000).unwrap().dearest.0 < 1_000_000);
+    assert!(matches!(join(64, 0), Err(Priceless::TooDear { play: Play::Rebut, .. })));
+    let gather = |count: usize| {
+        let mut maker = RealMaker { dice: Dice(1), program: RealMaker::start(), inputs: Vec::new() };
+        let term = |maker: &mut RealMaker| {
+            let (data, index) = (maker.source(&[600]), maker.source(&[600]));
+            Term { coefficient: 0, factors: vec![read(data, 0), read(index, 0)] }
+        };
+        let terms: Vec<Term> = (0..count).map(|_| term(&mut maker)).collect();
+        maker.push(Class::Move, &[600], &[], vec![Sum { terms, bounds: REAL_BOUNDS }], Formula::Sum(0));
+        let (program, _) = maker.finish();
+        program.check().unwrap();
+        price(&program, &GAS)
+    };
+    assert!(gather(2).is_ok());
+    assert!(matches!(gather(64), Err(Priceless::TooDear { play: Play::Rebut, .. })));
+}
+
+// 17
+#[test]
+fn an_unknown_class_and_what_no_program_may_have_is_refused() {
+    let job = Job::reals(3);
+    let bytes = job.program.descriptor(0).unwrap().encode();
+    for class in 5..=255 {
+        let mut other = bytes.clone();
+        other[2] = class;
+        assert!(matches!(judgeable(&other), Err(RefereeError::Descriptor(_))));
+    }
+    let mut descriptor = Job::integers(4).program.descriptor(0).unwrap();
+    descriptor.strides[0][0] = 513;
+    assert_eq!(judgeable(&descriptor.encode()), Err(RefereeError::Unjudgeable("a stride is too long")));
+    let mut descriptor = Job::integers(4).program.descriptor(0).unwrap();
+    descriptor.operation.sums = vec![descriptor.operation.sums[0].clone(); 5];
+    descriptor.strides = vec![descriptor.strides[0].clone(); 5];
+    assert_eq!(judgeable(&descriptor.encode()), Err(RefereeError::Unjudgeable("it has too many sums")));
+    let mut descriptor = Job::integers(4).program.descriptor(0).unwrap();
+    let factor =
+        descriptor.operation.sums[0].terms.iter().find_map(|term| term.factors.first().cloned()).unwrap();
+    descriptor.operation.sums[0].terms[0].factors = vec![factor; 4];
+    assert_eq!(
+        judgeable(&descriptor.encode()),
+        Err(RefereeError::Unjudgeable("a term has too many factors"))
+    );
+    let mut descriptor = Job::integers(4).program.descriptor(0).unwrap();
+    let term = descriptor.operation.sums[0].terms[0].clone();
+    descriptor.operation.sums[0].terms = vec![term; 1025];
+    descriptor.strides[0] = vec![1; 1025];
+    assert_eq!(judgeable(&descriptor.encode()), Err(RefereeError::Unjudgeable("a sum has too many terms")));
+    let mut descriptor = Job::integers(4).program.descriptor(0).unwrap();
+    descriptor.operation.reduce = vec![1; 8];
+    descriptor.operation.shape = Shape::new(vec![1; 8]).unwrap();
+    assert!(judgeable(&descriptor.encode()).is_ok());
+    let mut descriptor = job.program.descriptor(0).unwrap();
+    descriptor.width = 8;
+    assert_eq!(
+        judgeable(&descriptor.encode()),
+        Err(RefereeError::Unjudgeable("an f32 element has four bytes"))
+    );
+    let mut bytes = bytes;
+    bytes.resize((1 << 20) + 1, 0);
+    assert_eq!(judgeable(&bytes), Err(RefereeError::Unjudgeable("it is too long")));
+}

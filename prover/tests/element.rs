@@ -1,0 +1,75 @@
+//! One element by its steps is the element of the executor, and a descriptor is all that it takes.
+
+mod common;
+
+use assay_circuits::descriptor::{CHUNK, Descriptor, MAX_CHUNKS};
+use assay_circuits::execute::execute;
+use assay_circuits::program::{Program, Source};
+use assay_circuits::tensor::Tensor;
+use common::programs::{Numbers, recipes};
+use proptest::prelude::*;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+
+/// Checks each element of each wire, from the bytes of the descriptor alone; and that no step opens more chunks of
+/// tensors than a referee takes, the end of a map or move aside.
+fn agrees(program: &Program, inputs: &[Tensor]) {
+    let Ok(trace) = execute(program, inputs) else { return };
+    for (number, wire) in trace.wires.iter().enumerate() {
+        let own = program.descriptor(number).unwrap();
+        let bytes = own.encode();
+        let descriptor = Descriptor::decode(&bytes).unwrap();
+        assert_eq!(descriptor.encode(), bytes);
+        for (place, &expected) in wire.values.iter().enumerate() {
+            let output = descriptor.point(place as u64);
+            let touched = RefCell::new(BTreeSet::new());
+            let mut read = |source: Source, place: u64| -> Result<i64, Infallible> {
+                let width = descriptor.operand(source).unwrap().width;
+                touched.borrow_mut().insert((source, place as usize * width / CHUNK));
+                Ok(match source {
+                    Source::Input(i) => trace.inputs[i].values[place as usize],
+                    Source::Constant(i) => program.constants[i].values.as_ref().unwrap()[place as usize],
+                    Source::Operation(i) => trace.wires[i].values[place as usize],
+                })
+            };
+            assert_eq!(descriptor.element(&output, &mut read), Ok(expected));
+            let mut state = descriptor.start();
+            for window in 0..descriptor.windows() {
+                touched.borrow_mut().clear();
+                let run = descriptor.window(window).unwrap();
+                state = descriptor.advance(&output, run, state, &mut read).unwrap();
+                assert!(touched.borrow().len() <= MAX_CHUNKS, "{run:?} opens {:?}", touched.borrow());
+            }
+            assert_eq!(descriptor.finish(&output, state, &mut read), Ok(expected));
+            assert_eq!(descriptor.window(descriptor.windows()), None);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn elements_by_steps_are_those_of_the_executor(recipe in recipes(Numbers::Provable)) {
+        let (program, inputs) = recipe.program();
+        agrees(&program, &inputs);
+    }
+
+    #[test]
+    fn elements_of_extreme_integers_are_those_of_the_executor(recipe in recipes(Numbers::Extreme)) {
+        let (program, inputs) = recipe.program();
+        agrees(&program, &inputs);
+    }
+
+    #[test]
+    fn a_descriptor_that_is_cut_or_longer_is_refused(recipe in recipes(Numbers::Provable), end in any::<prop::sample::Index>()) {
+        let (program, _) = recipe.program();
+        for number in 0..program.operations.len() {
+            let mut bytes = program.descriptor(number).unwrap().encode();
+            prop_assert!(Descriptor::decode(&bytes[..end.index(bytes.len())]).is_err());
+            bytes.push(0);
+            prop_assert!(Descriptor::decode(&bytes).is_err());
+        }
+    }
+}
