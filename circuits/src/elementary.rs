@@ -7,18 +7,19 @@
 //! whatever payload: a formula ends with [`Real::canonical`].
 //!
 //! Operations are additions, multiplications, divisions, square roots and fused multiply-adds; selections
-//! and integer operations on bits are not counted. `benches/examples/ulps.rs` measures the maximal error over all 2^32
-//! inputs, and prints the argument at which it occurs; its table is not recorded yet.
+//! and integer operations on bits are not counted. The maximal error is that over all 2^32 inputs, in units
+//! of the exact result's binade, as `benches/examples/ulps.rs` measures it; `benches/RESULTS.md` has the arguments.
 //!
 //! | function | operations | maximal error, ulp |
 //! | --- | ---: | ---: |
-//! | [`exp`] | 12 | ? |
-//! | [`log`] | 15 | ? |
-//! | [`tanh`] | 15 | ? |
-//! | [`erf`] | 19 | ? |
-//! | [`sigmoid`] | 15 | ? |
-//! | [`rsqrt`] | 2 | ? |
-//! | [`sin`], [`cos`] | 6 | ? |
+//! | [`exp`] | 12 | 0.8914 |
+//! | [`log`] | 15 | 0.9339 |
+//! | [`tanh`] | 15 | 1.4059 |
+//! | [`erf`] | 19 | 1.1156 |
+//! | [`sigmoid`] | 15 | 1.6465 |
+//! | [`rsqrt`] | 2 | 1.4904 |
+//! | [`sin`] | 6 | 1.4925 |
+//! | [`cos`] | 6 | 1.4951 |
 
 use crate::binary32::{INFINITY, NAN, NEGATIVE_INFINITY, ONE, SIGN, round_pack};
 use crate::real::Real;
@@ -117,7 +118,8 @@ fn exp_near<R: Real>(r: R) -> R {
     polynomial([constant(ONE), constant(ONE), c0, c1, c2, c3, c4], r)
 }
 
-/// e^x. 12 operations. 0 below -103.98, infinity above 88.73, subnormal results rounded once more at the end.
+/// e^x. 12 operations, at most 0.8914 ulp off. 0 below -103.98, infinity above 88.73, subnormal results rounded once more
+/// at the end.
 ///
 /// x = n ln 2 + r with |r| <= ln(2)/2; a polynomial in r; times 2^n in two steps, of which only the second rounds.
 #[inline(always)]
@@ -130,7 +132,7 @@ pub fn exp<R: Real>(x: R) -> R {
     exp_near(rest).mul(power_of_two(half)).mul(power_of_two(n.wrapping_sub(half)))
 }
 
-/// The natural logarithm. 15 operations. -infinity of both zeros, NaN below.
+/// The natural logarithm. 15 operations, at most 0.9339 ulp off. -infinity of both zeros, NaN below.
 ///
 /// x = 2^n (1 + f) with 2/3 <= 1 + f < 4/3; log x = n ln 2 + log(1 + f).
 #[inline(always)]
@@ -149,7 +151,7 @@ pub fn log<R: Real>(x: R) -> R {
     R::select(x.equal(constant(0)), constant(NEGATIVE_INFINITY), positive)
 }
 
-/// The hyperbolic tangent. 15 operations. -0 of -0.
+/// The hyperbolic tangent. 15 operations, at most 1.4059 ulp off. -0 of -0.
 ///
 /// Below [`TANH_SPLIT`] a polynomial in x^2, beyond it 1 - 2 / (exp(2|x|) + 1); the two polynomials are evaluated as one with
 /// selected coefficients.
@@ -172,7 +174,7 @@ pub fn tanh<R: Real>(x: R) -> R {
     R::from_bits(result.to_bits() ^ sign)
 }
 
-/// The error function. 19 operations. -0 of -0.
+/// The error function. 19 operations, at most 1.1156 ulp off. -0 of -0.
 ///
 /// Below [`ERF_SPLIT`] a polynomial in x^2, beyond it 1 - exp(-p(|x|)); one evaluation with selected coefficients.
 #[inline(always)]
@@ -190,7 +192,7 @@ pub fn erf<R: Real>(x: R) -> R {
     R::from_bits(result.to_bits() ^ sign)
 }
 
-/// 1 / (1 + e^-x). 15 operations.
+/// 1 / (1 + e^-x). 15 operations, at most 1.6465 ulp off.
 ///
 /// With z = e^-|x|, which never overflows, and q = z / (1 + z) it is z - z q for negative x, else 1 - q.
 #[inline(always)]
@@ -202,20 +204,20 @@ pub fn sigmoid<R: Real>(x: R) -> R {
     q.neg().fma(leading, leading)
 }
 
-/// 1 / sqrt(x). 2 operations. Infinity with the sign of x of a zero, NaN below.
+/// 1 / sqrt(x). 2 operations, at most 1.4904 ulp off. Infinity with the sign of x of a zero, NaN below.
 #[inline(always)]
 pub fn rsqrt<R: Real>(x: R) -> R {
     constant::<R>(ONE).div(x.sqrt())
 }
 
-/// The sine. 6 operations after an exact reduction. -0 of -0; NaN of infinities.
+/// The sine. 6 operations after an exact reduction, at most 1.4925 ulp off. -0 of -0; NaN of infinities.
 #[inline(always)]
 pub fn sin<R: Real>(x: R) -> R {
     let sign = x.to_bits() & SIGN;
     R::from_bits(quarter_waves(x, 0).to_bits() ^ sign)
 }
 
-/// The cosine. 6 operations after an exact reduction. NaN of infinities.
+/// The cosine. 6 operations after an exact reduction, at most 1.4951 ulp off. NaN of infinities.
 #[inline(always)]
 pub fn cos<R: Real>(x: R) -> R {
     quarter_waves(x, 1)

@@ -337,6 +337,19 @@ fn same_everywhere<M: Map<1>>(name: &str, function: &M) {
     }
 }
 
+/// The error function by a series of positive terms, erf x = 2 / sqrt(pi) exp(-x^2) sum (2 x^2)^n x / (1 3 .. (2 n + 1)).
+fn error_function(x: f64) -> f64 {
+    if x.is_nan() || x.abs() > 6.0 {
+        return if x.is_nan() { x } else { x.signum() };
+    }
+    let (mut sum, mut term) = (x, x);
+    for n in 1..200 {
+        term *= 2.0 * x * x / f64::from(2 * n + 1);
+        sum += term;
+    }
+    std::f64::consts::FRAC_2_SQRT_PI * (-x * x).exp() * sum
+}
+
 /// Errors in units of the exact result's binade, against binary64.
 #[test]
 fn elementary_functions_keep_their_stated_errors() {
@@ -360,6 +373,7 @@ fn elementary_functions_keep_their_stated_errors() {
     check("exp", 0.90, elementary::exp, f64::exp);
     check("log", 0.94, elementary::log, f64::ln);
     check("tanh", 1.41, elementary::tanh, f64::tanh);
+    check("erf", 1.12, elementary::erf, error_function);
     check("sigmoid", 1.65, elementary::sigmoid, |x| 1.0 / (1.0 + (-x).exp()));
     check("rsqrt", 1.50, elementary::rsqrt, |x| 1.0 / x.sqrt());
     check("sin", 1.50, elementary::sin, f64::sin);
