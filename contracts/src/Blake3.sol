@@ -141,7 +141,7 @@ library Blake3 {
             uint256 rest = place;
             for (; levels > 0 && chunks > 1; --levels) {
                 uint64 left = _leftOf(chunks);
-                uint256 before = countBelow(left, levels - 1);
+                uint256 before = _countBelowFull(left, levels - 1);
                 if (rest < before) {
                     chunks = left;
                 } else {
@@ -158,13 +158,19 @@ library Blake3 {
     /// @notice The number of nodes `levels` below a node above `chunks` chunks.
     function countBelow(uint64 chunks, uint256 levels) internal pure returns (uint256 count) {
         unchecked {
-            // The left half is full, and has 2^(levels - 1) nodes or as many as chunks.
             for (; levels > 0 && chunks > 1; --levels) {
                 uint64 left = _leftOf(chunks);
-                count += levels > 64 || left < uint256(1) << (levels - 1) ? left : uint256(1) << (levels - 1);
+                count += _countBelowFull(left, levels - 1);
                 chunks -= left;
             }
             count += 1;
+        }
+    }
+
+    /// The same of a number of chunks that is a power of two, as that of a left child is.
+    function _countBelowFull(uint64 chunks, uint256 levels) private pure returns (uint256) {
+        unchecked {
+            return levels > 63 || chunks < uint256(1) << levels ? chunks : uint256(1) << levels;
         }
     }
 
@@ -207,9 +213,21 @@ library Blake3 {
         unchecked {
             if (levels == 0 || chunks < 2) return (_swap(_value(values, offset)), offset + 32);
             uint64 half = _leftOf(chunks);
-            (uint256 left, uint256 middle) = _merge(values, offset, half, levels - 1, 0);
-            (uint256 right, uint256 end) = _merge(values, middle, chunks - half, levels - 1, 0);
-            return (_parent(left, right, flag), end);
+            uint256 count = _countBelowFull(half, levels - 1);
+            uint256 left = _mergeFull(values, offset, count);
+            offset += 32 * count;
+            uint256 right;
+            (right, offset) = _merge(values, offset, chunks - half, levels - 1, 0);
+            return (_parent(left, right, flag), offset);
+        }
+    }
+
+    /// The node above `count` values, a power of two, which is not the root; its words swapped.
+    function _mergeFull(bytes calldata values, uint256 offset, uint256 count) private pure returns (uint256) {
+        unchecked {
+            if (count == 1) return _swap(_value(values, offset));
+            count >>= 1;
+            return _parent(_mergeFull(values, offset, count), _mergeFull(values, offset + 32 * count, count), 0);
         }
     }
 

@@ -182,7 +182,7 @@ library Element {
         }
     }
 
-    /// Fused multiply-adds in blocks of 64 cells: state is total | block.
+    /// Fused multiply-adds in blocks of 64 cells: state is total | block. A single factor is added as it is.
     function _fold(Lines.Run memory run, uint256 count, uint256 state) private pure returns (uint256) {
         unchecked {
             uint256 total = state >> 224;
@@ -190,30 +190,38 @@ library Element {
             uint256 cell = run.cell;
             (uint256 p, uint256 pStride) = _pointer(run, 0);
             (uint256 q, uint256 qStride) = _pointer(run, 1);
-            for (; count > 0; --count) {
+            bool single = run.lines.length == 1;
+            while (count > 0) {
                 if (cell % BLOCK == 0 && cell > 0) {
                     total = Binary32.add(total, block_);
                     block_ = 0;
                 }
-                ++cell;
-                uint256 a = p == 0 ? 0 : Openings.element(p, 4);
-                p += pStride;
-                if (run.lines.length == 1) {
-                    block_ = Binary32.add(block_, a);
-                    continue;
+                // Up to the end of the block.
+                uint256 rest = BLOCK - cell % BLOCK;
+                if (rest > count) rest = count;
+                count -= rest;
+                cell += rest;
+                for (; rest > 0; --rest) {
+                    uint256 a = Openings.real(p);
+                    p += pStride;
+                    if (single) {
+                        block_ = Binary32.add(block_, a);
+                    } else {
+                        block_ = Binary32.fma(a, Openings.real(q), block_);
+                        q += qStride;
+                    }
                 }
-                block_ = Binary32.fma(a, q == 0 ? 0 : Openings.element(q, 4), block_);
-                q += qStride;
             }
             return (total << 224) | (block_ << 192) | (state & OTHERS);
         }
     }
 
-    /// Where a factor's elements stand, and what a cell adds; zero outside, and where there is no such factor.
+    /// Where a factor's elements stand, and what a cell adds. Outside, and where there is no such factor, it is the end of
+    /// calldata, behind which there are zeros.
     function _pointer(Lines.Run memory run, uint256 factor) private pure returns (uint256, uint256) {
-        if (factor >= run.lines.length) return (0, 0);
+        if (factor >= run.lines.length) return (msg.data.length, 0);
         Lines.Line memory line = run.lines[factor];
-        return (line.pointer, line.stride);
+        return line.pointer == 0 ? (msg.data.length, 0) : (line.pointer, line.stride);
     }
 
     function _maximum(Program.Descriptor memory x, Lines.Run memory run, uint256 count, uint256 state)

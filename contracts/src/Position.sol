@@ -101,7 +101,14 @@ library Positions {
         }
     }
 
-    /// @notice The same of a position in calldata.
+    /// @notice A position of calldata, its words as they are: whoever holds its hash has seen them.
+    function load(Position calldata position) internal pure returns (Position memory copy) {
+        assembly ("memory-safe") {
+            calldatacopy(copy, position, BYTES)
+        }
+    }
+
+    /// @notice What a contract stores of a position in calldata.
     function hashOf(Position calldata position) internal pure returns (bytes32 value) {
         assembly ("memory-safe") {
             let free := mload(0x40)

@@ -104,7 +104,7 @@ contract Rules {
         view
         returns (Position memory p)
     {
-        p = position;
+        p = Positions.load(position);
         Game.reveal(p, referee, values);
     }
 
@@ -113,7 +113,7 @@ contract Rules {
         pure
         returns (Position memory p)
     {
-        p = position;
+        p = Positions.load(position);
         Game.pick(p, values, place);
     }
 
@@ -125,7 +125,7 @@ contract Rules {
         bytes calldata descriptor,
         bytes calldata path
     ) external view returns (Position memory p) {
-        p = position;
+        p = Positions.load(position);
         Game.revealLeaf(p, referee, ground, digest, descriptor, path);
     }
 
@@ -134,7 +134,7 @@ contract Rules {
         view
         returns (Position memory p)
     {
-        p = position;
+        p = Positions.load(position);
         Game.revealChunk(p, referee, chunk);
     }
 
@@ -143,7 +143,7 @@ contract Rules {
         view
         returns (Position memory p)
     {
-        p = position;
+        p = Positions.load(position);
         Game.claimRevealed(p, chunk, claim_);
     }
 
@@ -152,7 +152,7 @@ contract Rules {
         pure
         returns (Position memory p)
     {
-        p = position;
+        p = Positions.load(position);
         Game.split(p, states, step);
     }
 
@@ -161,7 +161,7 @@ contract Rules {
         pure
         returns (Position memory p)
     {
-        p = position;
+        p = Positions.load(position);
         Game.refine(p, states);
     }
 
@@ -172,7 +172,7 @@ contract Rules {
         view
         returns (Position memory p)
     {
-        p = position;
+        p = Positions.load(position);
         Game.rebut(p, referee, ground, rebuttal);
     }
 
@@ -181,7 +181,7 @@ contract Rules {
         view
         returns (Position memory p)
     {
-        p = position;
+        p = Positions.load(position);
         Game.answer(p, referee, chunk, siblings);
     }
 
@@ -191,7 +191,7 @@ contract Rules {
         view
         returns (Position memory p)
     {
-        p = position;
+        p = Positions.load(position);
         if (Positions.hash(ground) != p.ground) revert Game.OtherGround();
         bytes32 leaf = Receipt.traceLeaf(p.operation, shown.digest);
         uint256 operations = Program.operations(ground.header);
