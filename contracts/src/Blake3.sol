@@ -30,6 +30,8 @@ library Blake3 {
     error ValuesLength(uint256 given, uint256 expected);
     /// There is no such node below.
     error NoNode(uint256 place);
+    /// Memory is allocated already.
+    error TooLate();
 
     /// Bytes of a chunk; the last one of a tensor may have fewer.
     uint256 internal constant CHUNK = 1024;
@@ -55,6 +57,16 @@ library Blake3 {
     uint256 private constant RIGHT_7_LEFT_1 = 0x20000000200000000000000;
     uint256 private constant RIGHT_7_LEFT_3 = 0x2000000020000000000000000000000000000000000000000000000;
 
+    /// @notice Keeps the memory that compression uses free for the rest of a call, in which nothing is allocated yet.
+    function reserve() internal pure {
+        uint256 free;
+        assembly ("memory-safe") {
+            free := mload(0x40)
+            mstore(0x40, 0x220)
+        }
+        if (free != 0x80) revert TooLate();
+    }
+
     /// @notice Number of chunks of a tensor of `length` bytes.
     function chunksOf(uint64 length) internal pure returns (uint64) {
         unchecked {
@@ -65,31 +77,32 @@ library Blake3 {
     /// @notice The value of chunk `index` of a tensor of `length` bytes; the digest itself where it is the only one.
     function chunkValue(bytes calldata chunk, uint64 index, uint64 length) internal pure returns (bytes32 value) {
         _checkChunk(chunk, index, length);
-        uint256 free = _enter();
+        uint256 free = _enter(false);
         value = bytes32(_swap(_chunk(chunk, index, length <= CHUNK ? ROOT : 0)));
-        _leave(free);
+        _leave(free, false);
     }
 
     /// @notice The value of an inner node with these children; the digest where it is the root.
     function parentValue(bytes32 left, bytes32 right, bool root) internal pure returns (bytes32 value) {
-        uint256 free = _enter();
+        uint256 free = _enter(false);
         value = bytes32(_swap(_parent(_swap(uint256(left)), _swap(uint256(right)), root ? ROOT : 0)));
-        _leave(free);
+        _leave(free, false);
     }
 
     /// @notice The digest to which a chunk and its siblings lead in a tensor of `length` bytes.
     /// @param chunk its bytes
     /// @param index its number
     /// @param length bytes of the tensor
-    /// @param siblings values of 32 bytes one after the other, from the chunk up.
-    function rootFromChunk(bytes calldata chunk, uint64 index, uint64 length, bytes calldata siblings)
+    /// @param siblings values of 32 bytes one after the other, from the chunk up
+    /// @param reserved whether `reserve` was called, so that nothing has to be saved.
+    function rootFromChunk(bytes calldata chunk, uint64 index, uint64 length, bytes calldata siblings, bool reserved)
         internal
         pure
         returns (bytes32 digest)
     {
         unchecked {
             _checkChunk(chunk, index, length);
-            uint256 free = _enter();
+            uint256 free = _enter(reserved);
             uint256 value = _chunk(chunk, index, length <= CHUNK ? ROOT : 0);
             // The nodes of one level, and which of them is above the chunk. A last one without a neighbour goes up as it is.
             uint256 nodes = chunksOf(length);
@@ -106,7 +119,7 @@ library Blake3 {
                 nodes = (nodes + 1) >> 1;
             }
             digest = bytes32(_swap(value));
-            _leave(free);
+            _leave(free, reserved);
             if (used != siblings.length) revert ValuesLength(siblings.length, used);
         }
     }
@@ -125,10 +138,10 @@ library Blake3 {
         if (chunks == 0) revert NoNode(0);
         uint256 expected = countBelow(chunks, levels) * 32;
         if (values.length != expected) revert ValuesLength(values.length, expected);
-        uint256 free = _enter();
+        uint256 free = _enter(false);
         (uint256 node,) = _merge(values, 0, chunks, levels, root ? ROOT : 0);
         value = bytes32(_swap(node));
-        _leave(free);
+        _leave(free, false);
     }
 
     /// @notice The node number `place` of those `levels` below a node above chunks [first, first + chunks).
@@ -265,13 +278,18 @@ library Blake3 {
         }
     }
 
-    /// 64 bytes of calldata as words.
+    /// 64 bytes of calldata as words, swapped as `_swap` does.
     function _block(uint256 offset) private pure returns (uint256 first, uint256 second) {
         assembly {
+            let m := 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff
             first := calldataload(offset)
+            first := or(and(shr(8, first), m), shl(8, and(first, m)))
             second := calldataload(add(offset, 32))
+            second := or(and(shr(8, second), m), shl(8, and(second, m)))
+            m := 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff
+            first := or(and(shr(16, first), m), shl(16, and(first, m)))
+            second := or(and(shr(16, second), m), shl(16, and(second, m)))
         }
-        return (_swap(first), _swap(second));
     }
 
     /// `length` bytes of calldata, 1 to 64, and zeros.
@@ -312,15 +330,17 @@ library Blake3 {
     }
 
     /// Saves what is allocated of the memory that `_compress` uses, and clears what lies between the words of a block.
-    function _enter() private pure returns (uint256 free) {
+    function _enter(bool reserved) private pure returns (uint256 free) {
         assembly {
             free := mload(0x40)
-            // The copy lies above both.
-            let copy := free
-            if lt(copy, 0x220) { copy := 0x220 }
-            for { let i := 0x80 } lt(i, free) { i := add(i, 0x20) } {
-                if eq(i, 0x220) { break }
-                mstore(add(copy, i), mload(i))
+            if iszero(reserved) {
+                // The copy lies above both.
+                let copy := free
+                if lt(copy, 0x220) { copy := 0x220 }
+                for { let i := 0x80 } lt(i, free) { i := add(i, 0x20) } {
+                    if eq(i, 0x220) { break }
+                    mstore(add(copy, i), mload(i))
+                }
             }
             mstore(0x000, 0)
             mstore(0x100, 0)
@@ -329,13 +349,15 @@ library Blake3 {
     }
 
     /// Puts it back; `free` is what `_enter` returned.
-    function _leave(uint256 free) private pure {
+    function _leave(uint256 free, bool reserved) private pure {
         assembly {
-            let copy := free
-            if lt(copy, 0x220) { copy := 0x220 }
-            for { let i := 0x80 } lt(i, free) { i := add(i, 0x20) } {
-                if eq(i, 0x220) { break }
-                mstore(i, mload(add(copy, i)))
+            if iszero(reserved) {
+                let copy := free
+                if lt(copy, 0x220) { copy := 0x220 }
+                for { let i := 0x80 } lt(i, free) { i := add(i, 0x20) } {
+                    if eq(i, 0x220) { break }
+                    mstore(i, mload(add(copy, i)))
+                }
             }
             mstore(0x40, free)
             mstore(0x60, 0)

@@ -55,7 +55,7 @@ library Openings {
         bool inputs;
     }
 
-    /// @notice Checks openings.
+    /// @notice Checks openings, in a call that began with `Blake3.reserve`.
     function open(Program.Descriptor memory x, Ground calldata ground, bytes calldata inputs, bytes calldata packed)
         internal
         pure
@@ -91,7 +91,7 @@ library Openings {
     function _root(Cursor memory c, uint64 index) private pure returns (bytes32) {
         bytes calldata chunk = _slice(c, 2, 1);
         bytes calldata siblings = _slice(c, 1, 32);
-        return Blake3.rootFromChunk(chunk, index, Program.lengthOf(c.operand), siblings);
+        return Blake3.rootFromChunk(chunk, index, Program.lengthOf(c.operand), siblings, true);
     }
 
     /// The digest of an operand as leaf and path bind it.

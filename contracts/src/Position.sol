@@ -101,10 +101,17 @@ library Positions {
         }
     }
 
-    /// @notice A position of calldata, its words as they are: whoever holds its hash has seen them.
-    function load(Position calldata position) internal pure returns (Position memory copy) {
+    /// @notice Sets a position to one of calldata, whose words are taken as they are: whoever holds its hash has seen them.
+    function load(Position memory position, Position calldata from) internal pure {
         assembly ("memory-safe") {
-            calldatacopy(copy, position, BYTES)
+            calldatacopy(position, from, BYTES)
+        }
+    }
+
+    /// @notice Ends the call; a position is its answer.
+    function answer(Position memory position) internal pure {
+        assembly ("memory-safe") {
+            return(position, BYTES)
         }
     }
 

@@ -19,7 +19,7 @@ contract Blake3Caller {
         pure
         returns (bytes32)
     {
-        return Blake3.rootFromChunk(chunk, index, length, siblings);
+        return Blake3.rootFromChunk(chunk, index, length, siblings, false);
     }
 
     function merge(bytes calldata values, uint64 chunks, uint256 levels, bool root) external pure returns (bytes32) {
@@ -53,7 +53,7 @@ contract Blake3Caller {
             mstore(0x00, before)
             mstore(0x20, before)
         }
-        bytes32 value = Blake3.rootFromChunk(chunk, 0, uint64(chunk.length), chunk[0:0]);
+        bytes32 value = Blake3.rootFromChunk(chunk, 0, uint64(chunk.length), chunk[0:0], false);
         bytes memory empty;
         bytes memory fresh = new bytes(64);
         return (value, before, keccak256(abi.encodePacked(held)), empty.length == 0 && fresh.length == 64);
