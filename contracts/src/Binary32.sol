@@ -22,6 +22,8 @@ library Binary32 {
     uint256 private constant GREATEST = 0x7f7fffff;
     uint256 private constant FRACTION = 0x007fffff;
     uint256 private constant HIDDEN = 0x00800000;
+    /// The exponent fields of normal numbers, as bits: neither 0 nor 255.
+    uint256 private constant NORMAL = (1 << 255) - 2;
     /// 1/2.
     uint256 private constant HALF = 0x3f000000;
     /// Significands farther apart than this are moved together: the lower one only decides on which side of the higher
@@ -46,8 +48,7 @@ library Binary32 {
         unchecked {
             uint256 i = (a >> 23) & 0xff;
             uint256 j = (b >> 23) & 0xff;
-            // An exponent field of 0 or 255.
-            if (((i + 1) & 0xfe) * ((j + 1) & 0xfe) == 0) return _addEdge(a, b);
+            if ((NORMAL >> i) & (NORMAL >> j) & 1 == 0) return _addEdge(a, b);
             return _sum(
                 (1 - (a >> 30 & 2)) * (a & FRACTION | HIDDEN) << 24,
                 i + 126,
@@ -67,7 +68,7 @@ library Binary32 {
         unchecked {
             uint256 i = (a >> 23) & 0xff;
             uint256 j = (b >> 23) & 0xff;
-            if (((i + 1) & 0xfe) * ((j + 1) & 0xfe) == 0) return _mulEdge(a, b);
+            if ((NORMAL >> i) & (NORMAL >> j) & 1 == 0) return _mulEdge(a, b);
             uint256 product = (a & FRACTION | HIDDEN) * (b & FRACTION | HIDDEN);
             return _roundAt((a ^ b) & SIGN, i + j, product, 46 + (product >> 47));
         }
@@ -79,7 +80,7 @@ library Binary32 {
             uint256 i = (a >> 23) & 0xff;
             uint256 j = (b >> 23) & 0xff;
             uint256 k = (c >> 23) & 0xff;
-            if (((i + 1) & 0xfe) * ((j + 1) & 0xfe) * ((k + 1) & 0xfe) == 0) return _fmaEdge(a, b, c);
+            if ((NORMAL >> i) & (NORMAL >> j) & (NORMAL >> k) & 1 == 0) return _fmaEdge(a, b, c);
             return _sum(
                 (1 - ((a ^ b) >> 30 & 2)) * (a & FRACTION | HIDDEN) * (b & FRACTION | HIDDEN),
                 i + j,
@@ -94,7 +95,7 @@ library Binary32 {
         unchecked {
             uint256 i = (a >> 23) & 0xff;
             uint256 j = (b >> 23) & 0xff;
-            if (((i + 1) & 0xfe) * ((j + 1) & 0xfe) == 0) return _divEdge(a, b);
+            if ((NORMAL >> i) & (NORMAL >> j) & 1 == 0) return _divEdge(a, b);
             uint256 quotient = _quotient(a & FRACTION | HIDDEN, b & FRACTION | HIDDEN);
             return _roundAt((a ^ b) & SIGN, 300 - 65 + i - j, quotient, 64 + (quotient >> 65));
         }

@@ -78,14 +78,14 @@ library Blake3 {
     function chunkValue(bytes calldata chunk, uint64 index, uint64 length) internal pure returns (bytes32 value) {
         _checkChunk(chunk, index, length);
         uint256 free = _enter(false);
-        value = bytes32(_swap(_chunk(chunk, index, length <= CHUNK ? ROOT : 0)));
+        value = bytes32(swap(_chunk(chunk, index, length <= CHUNK ? ROOT : 0)));
         _leave(free, false);
     }
 
     /// @notice The value of an inner node with these children; the digest where it is the root.
     function parentValue(bytes32 left, bytes32 right, bool root) internal pure returns (bytes32 value) {
         uint256 free = _enter(false);
-        value = bytes32(_swap(_parent(_swap(uint256(left)), _swap(uint256(right)), root ? ROOT : 0)));
+        value = bytes32(swap(_parent(swap(uint256(left)), swap(uint256(right)), root ? ROOT : 0)));
         _leave(free, false);
     }
 
@@ -110,7 +110,7 @@ library Blake3 {
             uint256 used = 0;
             while (nodes > 1) {
                 if (place ^ 1 < nodes) {
-                    uint256 sibling = _swap(_value(siblings, used));
+                    uint256 sibling = swap(_value(siblings, used));
                     uint256 flag = nodes == 2 ? ROOT : 0;
                     value = place & 1 == 0 ? _parent(value, sibling, flag) : _parent(sibling, value, flag);
                     used += 32;
@@ -118,7 +118,7 @@ library Blake3 {
                 place >>= 1;
                 nodes = (nodes + 1) >> 1;
             }
-            digest = bytes32(_swap(value));
+            digest = bytes32(swap(value));
             _leave(free, reserved);
             if (used != siblings.length) revert ValuesLength(siblings.length, used);
         }
@@ -140,7 +140,7 @@ library Blake3 {
         if (values.length != expected) revert ValuesLength(values.length, expected);
         uint256 free = _enter(false);
         (uint256 node,) = _merge(values, 0, chunks, levels, root ? ROOT : 0);
-        value = bytes32(_swap(node));
+        value = bytes32(swap(node));
         _leave(free, false);
     }
 
@@ -224,7 +224,7 @@ library Blake3 {
         returns (uint256, uint256)
     {
         unchecked {
-            if (levels == 0 || chunks < 2) return (_swap(_value(values, offset)), offset + 32);
+            if (levels == 0 || chunks < 2) return (swap(_value(values, offset)), offset + 32);
             uint64 half = _leftOf(chunks);
             uint256 count = _countBelowFull(half, levels - 1);
             uint256 left = _mergeFull(values, offset, count);
@@ -238,7 +238,7 @@ library Blake3 {
     /// The node above `count` values, a power of two, which is not the root; its words swapped.
     function _mergeFull(bytes calldata values, uint256 offset, uint256 count) private pure returns (uint256) {
         unchecked {
-            if (count == 1) return _swap(_value(values, offset));
+            if (count == 1) return swap(_value(values, offset));
             count >>= 1;
             return _parent(_mergeFull(values, offset, count), _mergeFull(values, offset + 32 * count, count), 0);
         }
@@ -278,7 +278,7 @@ library Blake3 {
         }
     }
 
-    /// 64 bytes of calldata as words, swapped as `_swap` does.
+    /// 64 bytes of calldata as words, swapped as `swap` does.
     function _block(uint256 offset) private pure returns (uint256 first, uint256 second) {
         assembly {
             let m := 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff
@@ -302,11 +302,11 @@ library Blake3 {
                 second := and(calldataload(add(offset, 32)), not(shr(shl(3, sub(length, 32)), not(0))))
             }
         }
-        return (_swap(first), _swap(second));
+        return (swap(first), swap(second));
     }
 
-    /// Bytes of each 32-bit word in the other order.
-    function _swap(uint256 x) private pure returns (uint256 y) {
+    /// @notice Bytes of each 32-bit word in the other order.
+    function swap(uint256 x) internal pure returns (uint256 y) {
         assembly {
             let m := 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff
             y := or(and(shr(8, x), m), shl(8, and(x, m)))
