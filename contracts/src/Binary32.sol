@@ -271,7 +271,8 @@ library Binary32 {
 
     /// The number nearest to p 2^(i - 300) + c 2^(k - 300) of two integers that are not zero, of magnitudes below 2^48. Where
     /// both are 2^46 or more, which they are for normal numbers, it is cheaper.
-    function _sum(uint256 p, uint256 i, uint256 c, uint256 k) private pure returns (uint256) {
+    function _sum(uint256 p, uint256 i, uint256 c, uint256 k) private pure returns (uint256 bits) {
+        bool plain;
         uint256 length;
         assembly {
             if lt(i, k) {
@@ -296,10 +297,21 @@ library Binary32 {
             // Without cancellation at most 3 bits from where the higher one ends.
             length := add(length, 45)
             let top := shr(length, p)
-            length := mul(add(length, byte(top, LENGTHS)), iszero(iszero(top)))
+            length := add(length, byte(top, LENGTHS))
+            // The exponent field, less one; the result is no subnormal number where it is positive.
+            i := add(k, sub(length, 174))
+            plain := and(sgt(i, 0), gt(top, 0))
         }
-        if (length == 0) return round(c, k, p);
-        return _roundAt(c, k, p, length);
+        if (!plain) return round(c, k, p);
+        // As `_roundAt` does for normal numbers.
+        assembly {
+            p := shl(sub(255, length), p)
+            bits := shr(232, p)
+            bits := add(bits, gt(shl(24, p), sub(shl(255, 1), and(bits, 1))))
+            bits := add(shl(23, i), bits)
+            if gt(bits, GREATEST) { bits := INFINITY }
+            bits := or(bits, c)
+        }
     }
 
     /// The integer with the sign of a number.
