@@ -170,6 +170,10 @@ library Element {
             uint256 total = 0;
             Lines.Line[] memory lines = run.lines;
             uint256 factors = lines.length;
+            if (factors == 2 && lines[0].width < 4 && lines[1].width < 4) {
+                total = uint256(run.coefficient) * _narrowProducts(run, count);
+                count = 0;
+            }
             for (uint256 k = 0; k < count; ++k) {
                 uint256 product = uint256(run.coefficient);
                 for (uint256 i = 0; i < factors; ++i) {
@@ -180,6 +184,25 @@ library Element {
             uint256 shift = 192 - 64 * sum;
             total = (total + (state >> shift)) & WORD;
             return (state & ~(WORD << shift)) | (total << shift);
+        }
+    }
+
+    /// The sum of products of two factors of one or two bytes each.
+    function _narrowProducts(Lines.Run memory run, uint256 count) private pure returns (uint256 total) {
+        (uint256 p, uint256 pStride) = _pointer(run, 0);
+        (uint256 q, uint256 qStride) = _pointer(run, 1);
+        (uint256 pSign, uint256 qSign) = (run.lines[0].width - 1, run.lines[1].width - 1);
+        assembly ("memory-safe") {
+            for {} count { count := sub(count, 1) } {
+                // Of one byte, the second is not looked at.
+                let a := calldataload(p)
+                a := signextend(pSign, or(byte(0, a), shl(8, byte(1, a))))
+                let b := calldataload(q)
+                b := signextend(qSign, or(byte(0, b), shl(8, byte(1, b))))
+                total := add(total, mul(a, b))
+                p := add(p, pStride)
+                q := add(q, qStride)
+            }
         }
     }
 
