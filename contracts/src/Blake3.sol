@@ -136,12 +136,11 @@ library Blake3 {
         returns (bytes32 value)
     {
         if (chunks == 0) revert NoNode(0);
-        uint256 expected = countBelow(chunks, levels) * 32;
-        if (values.length != expected) revert ValuesLength(values.length, expected);
         uint256 free = _enter(false);
-        (uint256 node,) = _merge(values, 0, chunks, levels, root ? ROOT : 0);
+        (uint256 node, uint256 used) = _merge(values, 0, chunks, levels, root ? ROOT : 0);
         value = bytes32(swap(node));
         _leave(free, false);
+        if (used != values.length) revert ValuesLength(values.length, used);
     }
 
     /// @notice The node number `place` of those `levels` below a node above chunks [first, first + chunks).
@@ -168,19 +167,7 @@ library Blake3 {
         }
     }
 
-    /// @notice The number of nodes `levels` below a node above `chunks` chunks.
-    function countBelow(uint64 chunks, uint256 levels) internal pure returns (uint256 count) {
-        unchecked {
-            for (; levels > 0 && chunks > 1; --levels) {
-                uint64 left = _leftOf(chunks);
-                count += _countBelowFull(left, levels - 1);
-                chunks -= left;
-            }
-            count += 1;
-        }
-    }
-
-    /// The same of a number of chunks that is a power of two, as that of a left child is.
+    /// The number of nodes `levels` below a node above a power of two of chunks, as a left child has.
     function _countBelowFull(uint64 chunks, uint256 levels) private pure returns (uint256) {
         unchecked {
             return levels > 63 || chunks < uint256(1) << levels ? chunks : uint256(1) << levels;

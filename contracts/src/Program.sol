@@ -418,15 +418,15 @@ library Program {
     /// The loop axes that a factor reads, as bits, and where it ends.
     function _skipFactor(Descriptor memory x, uint256 p, uint256 end) private pure returns (uint256 axes, uint256) {
         unchecked {
-            uint256 operand = _take(p, 1, end) >> 248;
+            uint256 operand = _load(p) >> 248;
+            if (p >= end || operand >= x.operands.length) revert NotADescriptor();
             ++p;
-            if (operand >= x.operands.length) revert NotADescriptor();
             for (uint256 rank = rankOf(x.operands[operand]); rank > 0; --rank) {
                 // i64 constant | u8 n | n * (u8 axis | i32 coefficient)
-                uint256 count = (_take(p, 9, end) >> 184) & 0xff;
+                uint256 stop = p + 9 + 5 * ((_load(p) >> 184) & 0xff);
                 p += 9;
-                if (p + 5 * count > end) revert NotADescriptor();
-                for (uint256 stop = p + 5 * count; p < stop; p += 5) {
+                if (stop > end) revert NotADescriptor();
+                for (; p < stop; p += 5) {
                     axes |= uint256(1) << (_load(p) >> 248);
                 }
             }

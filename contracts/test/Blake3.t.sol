@@ -193,11 +193,20 @@ contract Blake3Test {
         for (uint256 chunks = 1; chunks <= 70; chunks++) {
             for (uint256 levels = 0; levels <= 5; levels++) {
                 uint256 place = checkBelow(100, chunks, levels, [uint256(100), chunks, levels], 0);
-                assertEqual(place, Blake3.countBelow(uint64(chunks), levels), "count");
+                endsAt(place, uint64(chunks), levels);
             }
         }
-        assertEqual(Blake3.countBelow(type(uint64).max, 4), 16, "greatest");
-        assertEqual(Blake3.countBelow(1 << 54, 300), 1 << 54, "all chunks");
+        endsAt(16, type(uint64).max, 4);
+        endsAt(1 << 54, 1 << 54, 300);
+    }
+
+    /// So many nodes are below, and no more.
+    function endsAt(uint256 count, uint64 chunks, uint256 levels) internal view {
+        (uint64 first, uint64 below_) = caller.nodeBelow(0, chunks, levels, count - 1);
+        require(first + below_ == chunks, "the last ends where the node does");
+        try caller.nodeBelow(0, chunks, levels, count) returns (uint64, uint64) {
+            revert("one more");
+        } catch {}
     }
 
     function checkBelow(uint256 first, uint256 chunks, uint256 levels, uint256[3] memory top, uint256 place)
