@@ -226,6 +226,14 @@ library Blake3 {
     function _mergeFull(bytes calldata values, uint256 offset, uint256 count) private pure returns (uint256) {
         unchecked {
             if (count == 1) return swap(_value(values, offset));
+            if (count == 2) {
+                uint256 place;
+                assembly {
+                    place := add(values.offset, offset)
+                }
+                (uint256 left, uint256 right) = _block(place);
+                return _parent(left, right, 0);
+            }
             count >>= 1;
             return _parent(_mergeFull(values, offset, count), _mergeFull(values, offset + 32 * count, count), 0);
         }
