@@ -92,6 +92,15 @@ contract DisputeGasTest is World {
         gasUsed = chain.lastCallGas().gasTotalUsed;
     }
 
+    /// What a call's data costs at least, whatever is executed (EIP-7623); the chain of these tests has no such rule.
+    function atLeast(bytes memory call) internal {
+        uint256 floor = 21_000;
+        for (uint256 i = 0; i < call.length; ++i) {
+            floor += call[i] == 0 ? 10 : 40;
+        }
+        if (gasUsed < floor) gasUsed = floor;
+    }
+
     function gasOf(string memory name) internal returns (uint256 gas) {
         gas = gasUsed;
         cheats.snapshotValue("dispute", name, gas);
@@ -114,6 +123,9 @@ contract DisputeGasTest is World {
             "",
             ""
         ];
+        // Some game before this one has burned something, else this one's would cost 17,100 more.
+        chain.store(address(dispute), keccak256(abi.encode(address(0), 1)), bytes32(uint256(1)));
+        require(dispute.burned(address(0)) == 1, "where what is burned is counted");
         uint256[] memory spent = played();
         for (uint256 i = 0; i < spent.length; ++i) {
             gasUsed = spent[i];
@@ -136,6 +148,7 @@ contract DisputeGasTest is World {
         asking(CHALLENGER);
         (bool success,) = address(dispute).call{value: bond}(call);
         called();
+        atLeast(call);
         require(success, "open");
         spent[count++] = gasUsed;
         challengers = gasUsed;
@@ -150,6 +163,7 @@ contract DisputeGasTest is World {
             asking(isChallengers ? CHALLENGER : provider);
             (success,) = address(dispute).call(call);
             called();
+            atLeast(call);
             require(success, "move");
             spent[count++] = gasUsed;
             if (isChallengers) challengers += gasUsed;

@@ -332,11 +332,12 @@ fn erring_game(program: &Program, run: &Run, element: u64, step: usize) -> Vec<u
     }
 }
 
-/// A run whose wire is true at one element and zero elsewhere.
+/// A run whose wire is true at one element, and elsewhere bytes that are not zero.
 fn run_at(program: &Program, inputs: Vec<Vec<u8>>, element: u64) -> Run {
     let width = program.width(Source::Operation(0)).unwrap();
     let cells = program.operations[0].shape.cells();
-    let mut run = Run { inputs, wires: vec![vec![0; width * cells]] };
+    let noise = (0..width * cells).map(|i| (i.wrapping_mul(0x9e37_79b9) >> 13) as u8 | 1).collect();
+    let mut run = Run { inputs, wires: vec![noise] };
     let value = {
         let record = Record::new(program, &run).unwrap();
         let descriptor = program.descriptor(0).unwrap();
