@@ -4,6 +4,7 @@
 
 mod common;
 #[path = "disputes/kinds.rs"]
+#[allow(dead_code)]
 mod kinds;
 #[path = "disputes/play.rs"]
 #[allow(dead_code)]
