@@ -117,7 +117,11 @@ pub fn kinds() -> Vec<Kind> {
         Binary::Multiply,
         Formula::Fma(
             number(0.5),
-            boxed(Formula::Sum(0).binary(Binary::Multiply, Formula::number(0.707_106_8)).unary(Unary::Erf)),
+            boxed(
+                Formula::Sum(0)
+                    .binary(Binary::Multiply, Formula::number(std::f32::consts::FRAC_1_SQRT_2))
+                    .unary(Unary::Erf),
+            ),
             number(0.5),
         ),
     );
