@@ -16,10 +16,10 @@ pragma solidity 0.8.37;
 ///
 /// @dev A row of four 32-bit words of the state is one word of the EVM, each in the low half of a 64-bit lane, column 0
 /// highest. Sums may grow into the upper halves; a rotation masks, doubles (times 2^32 + 1), shifts, masks. Rotations of
-/// whole lanes are products modulo 2^256 - 1. A compression costs about 4.6 k gas, a chunk 80 k, a parent 5 k.
+/// whole lanes are products modulo 2^256 - 1. A compression costs about 4.5 k gas, a chunk 79 k, a parent 5 k.
 ///
 /// Compression keeps the block's words at fixed addresses, so `_enter` saves what is allocated of memory below 0x220 and
-/// `_leave` puts it back; between the two nothing else may touch memory. This is not memory-safe in the compiler's sense
+/// `_leave` puts it back, unless `reserve` kept it free; between the two nothing else may touch memory. This is not memory-safe in the compiler's sense
 /// and not marked so, which keeps the compiler from moving variables to memory in a contract that uses it.
 library Blake3 {
     /// There is no such chunk in a tensor of so many bytes.

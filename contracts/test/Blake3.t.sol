@@ -39,6 +39,24 @@ contract Blake3Caller {
         return Blake3.chunkValue(data[from:from + length], 0, uint64(length));
     }
 
+    /// A chunk's value twice where memory was reserved, with memory allocated between, and whether that is untouched.
+    function amidReserve(bytes calldata chunk) external pure returns (bytes32 first, bytes32 second, bool sound) {
+        Blake3.reserve();
+        bytes memory copy = chunk;
+        first = Blake3.rootFromChunk(chunk, 0, uint64(chunk.length), chunk[0:0], true);
+        bytes memory fresh = new bytes(64);
+        second = Blake3.rootFromChunk(chunk, 0, uint64(chunk.length), chunk[0:0], true);
+        bytes memory empty;
+        sound = keccak256(copy) == keccak256(chunk) && keccak256(fresh) == keccak256(new bytes(64)) && empty.length == 0;
+    }
+
+    /// Reserves memory after some was allocated.
+    function reserveLate(uint256 count) external pure returns (uint256) {
+        bytes memory held = new bytes(count);
+        Blake3.reserve();
+        return held.length;
+    }
+
     /// A chunk's value, and the keccak of memory of `words` allocated words before and after.
     function amidMemory(bytes calldata chunk, uint256 words) external pure returns (bytes32, bytes32, bytes32, bool) {
         uint256[] memory held = new uint256[](words);
@@ -232,6 +250,20 @@ contract Blake3Test {
             assertEqual(later, before, "memory");
             require(sound);
         }
+    }
+
+    function test_reserved_memory_is_used_and_no_other() external view {
+        for (uint256 length = 1; length <= 1024; length += 93) {
+            (bytes32 first, bytes32 second, bool sound) = caller.amidReserve(pattern(0, length));
+            assertEqual(first, caller.chunkValue(pattern(0, length), 0, uint64(length)), "value");
+            assertEqual(second, first, "value again");
+            require(sound);
+        }
+    }
+
+    function test_memory_is_reserved_first_or_not_at_all() external {
+        cheats.expectRevert(abi.encodeWithSelector(Blake3.TooLate.selector));
+        caller.reserveLate(1);
     }
 
     function test_bytes_beside_a_chunk_do_not_count() external view {
