@@ -263,10 +263,10 @@ contract AssayDispute is Escrow {
         }
     }
 
-    /// The event `Moved` of an encoded position, behind which memory is free.
+    /// The event `Moved` of an encoded position, over what lies behind it in memory, of which nothing is needed any more.
     function _tell(GameId game, bytes memory p, bytes calldata shown) private {
         bytes32 topic = Moved.selector;
-        assembly ("memory-safe") {
+        assembly {
             let data := add(p, 32)
             let tail := add(data, mload(p))
             // `shown` begins after the position and this word; its last word is filled up with zeros.
