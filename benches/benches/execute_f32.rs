@@ -208,7 +208,7 @@ fn table() {
     );
     println!("| --- | --- | --- | --- | --- | --- |");
     let available: Vec<Instructions> =
-        Instructions::available().into_iter().filter(|&i| i != Instructions::Portable).collect();
+        Instructions::available().filter(|&i| i != Instructions::Portable).collect();
     let settings: Vec<(usize, Instructions)> =
         [1, all].iter().flat_map(|&threads| available.iter().map(move |&i| (threads, i))).collect();
     for case in cases() {

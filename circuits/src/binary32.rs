@@ -326,3 +326,110 @@ pub const fn to_i64(a: u32) -> i64 {
     };
     if negative { -magnitude } else { magnitude }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: u32 = 1;
+    const LEAST_NORMAL: u32 = 0x0080_0000;
+    const GREATEST: u32 = 0x7f7f_ffff;
+    const HALF: u32 = 0x3f00_0000;
+    const TWO: u32 = 0x4000_0000;
+    const SIGNALLING: u32 = 0xff80_0001;
+
+    #[test]
+    fn ties_go_to_the_even_neighbour() {
+        let half_unit = 0x3380_0000;
+        assert_eq!(add(ONE, half_unit), ONE);
+        assert_eq!(add(ONE + 1, half_unit), ONE + 2);
+        assert_eq!(fma(half_unit, ONE + 1, ONE), ONE + 1);
+        assert_eq!(mul(LEAST, HALF), 0);
+        assert_eq!(mul(3, HALF), 2);
+        assert_eq!(div(5, TWO), 2);
+    }
+
+    #[test]
+    fn a_fused_product_is_not_rounded() {
+        let above = ONE + 1;
+        let square = mul(above, above);
+        assert_eq!(fma(above, above, square ^ SIGN), 0x2880_0000);
+        assert_eq!(fma(LEAST, LEAST, ONE), ONE);
+        assert_eq!(fma(LEAST, LEAST ^ SIGN, ONE), ONE);
+        assert_eq!(fma(GREATEST, GREATEST, NEGATIVE_INFINITY), NEGATIVE_INFINITY);
+    }
+
+    #[test]
+    fn subnormal_numbers_are_kept() {
+        assert_eq!(sub(LEAST_NORMAL, LEAST), 0x007f_ffff);
+        assert_eq!(add(0x007f_ffff, LEAST), LEAST_NORMAL);
+        assert_eq!(mul(LEAST_NORMAL, HALF), 0x0040_0000);
+        assert_eq!(sqrt(LEAST), 0x1a35_04f3);
+        assert_eq!(div(LEAST, GREATEST), 0);
+    }
+
+    #[test]
+    fn results_beyond_the_greatest_number_are_infinite() {
+        assert_eq!(add(GREATEST, GREATEST), INFINITY);
+        // Half a unit of the greatest number is a tie, which goes up; less does not.
+        assert_eq!(add(GREATEST, 0x7300_0000), INFINITY);
+        assert_eq!(add(GREATEST, 0x72ff_ffff), GREATEST);
+        assert_eq!(mul(GREATEST ^ SIGN, TWO), NEGATIVE_INFINITY);
+        assert_eq!(div(ONE, SIGN), NEGATIVE_INFINITY);
+    }
+
+    #[test]
+    fn zeros_keep_their_sign() {
+        assert_eq!(add(SIGN, SIGN), SIGN);
+        assert_eq!(add(SIGN, 0), 0);
+        assert_eq!(sub(ONE, ONE), 0);
+        assert_eq!(mul(SIGN, ONE), SIGN);
+        assert_eq!(fma(ONE, SIGN, SIGN), SIGN);
+        assert_eq!(fma(ONE, ONE, ONE ^ SIGN), 0);
+        assert_eq!(sqrt(SIGN), SIGN);
+        assert_eq!((ceil(HALF ^ SIGN), round_even(HALF ^ SIGN), trunc(HALF ^ SIGN)), (SIGN, SIGN, SIGN));
+        assert_eq!((maximum(SIGN, 0), maximum(0, SIGN)), (0, 0));
+        assert_eq!((minimum(SIGN, 0), minimum(0, SIGN)), (SIGN, SIGN));
+        assert!(equal(0, SIGN) && !less(SIGN, 0) && less_equal(0, SIGN));
+    }
+
+    #[test]
+    fn invalid_operations_return_the_canonical_nan() {
+        assert_eq!(sub(INFINITY, INFINITY), NAN);
+        assert_eq!(mul(INFINITY, SIGN), NAN);
+        assert_eq!(fma(0, INFINITY, ONE), NAN);
+        assert_eq!(fma(INFINITY, ONE, NEGATIVE_INFINITY), NAN);
+        assert_eq!(div(0, SIGN), NAN);
+        assert_eq!(div(INFINITY, INFINITY), NAN);
+        assert_eq!(sqrt(LEAST ^ SIGN), NAN);
+    }
+
+    #[test]
+    fn no_nan_keeps_its_payload() {
+        for nan in [SIGNALLING, NAN ^ SIGN, 0x7fff_ffff] {
+            let two: [fn(u32, u32) -> u32; 6] = [add, sub, mul, div, maximum, minimum];
+            for operation in two {
+                assert_eq!((operation(nan, ONE), operation(ONE, nan)), (NAN, NAN));
+            }
+            let one: [fn(u32) -> u32; 8] = [sqrt, floor, ceil, trunc, round_even, neg, abs, canonical];
+            for operation in one {
+                assert_eq!(operation(nan), NAN);
+            }
+            assert_eq!((fma(nan, ONE, ONE), fma(ONE, nan, ONE), fma(INFINITY, 0, nan)), (NAN, NAN, NAN));
+            assert!(!less(nan, ONE) && !less(ONE, nan) && !less_equal(nan, nan) && !equal(nan, nan));
+        }
+    }
+
+    #[test]
+    fn integers_are_rounded_in_and_saturate_out() {
+        assert_eq!(from_i64(i64::MAX), 0x5f00_0000);
+        assert_eq!(from_i64(i64::MIN), 0xdf00_0000);
+        assert_eq!(from_i64((1 << 24) + 1), 0x4b80_0000);
+        assert_eq!((to_i64(0x5f00_0000), to_i64(0xdf00_0000)), (i64::MAX, i64::MIN));
+        assert_eq!(
+            (to_i64(0x5eff_ffff), to_i64(NAN), to_i64(NEGATIVE_INFINITY)),
+            (i64::MAX - 0x7f_ffff_ffff, 0, i64::MIN)
+        );
+        assert_eq!((to_i64(0x3fff_ffff), to_i64(0xbfff_ffff)), (1, -1));
+    }
+}

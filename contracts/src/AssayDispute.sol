@@ -225,23 +225,22 @@ contract AssayDispute is Escrow {
         uint256 end = uint256(job.posted) + job.window;
         if (block.timestamp >= end) revert TooLate(end);
         if (Positions.hash(ground) != job.ground) revert OtherJob();
-        Position memory p = abi.decode(_ask(), (Position));
-        (p.deadline, p.reserve) = (_later(job.providerClock), job.challengerClock);
+        bytes memory p = _next(_later(job.providerClock), job.challengerClock);
         game = _record(id, job, p, commitment);
-        emit Moved(game, p, shown);
+        _tell(game, p, shown);
         Record storage record = _records[game];
         record.gas = _plus(0, _price(job, Meter.used(gas_)));
         _deposit(job.token, record.bond);
     }
 
-    function _record(JobId id, Job storage job, Position memory p, bytes32 commitment) private returns (GameId game) {
+    function _record(JobId id, Job storage job, bytes memory p, bytes32 commitment) private returns (GameId game) {
         uint32 number = job.games++;
         ++job.open;
         game = gameId(id, number);
         Record storage record = _records[game];
         (record.challenger, record.job, record.commitment) = (msg.sender, id, commitment);
-        record.bond = p.phase == Phase.Disclose ? _disclosureBond(job) : job.challengerBond;
-        record.position = Positions.hash(p);
+        record.bond = uint8(p[31]) == uint8(Phase.Disclose) ? _disclosureBond(job) : job.challengerBond;
+        record.position = keccak256(p);
         (record.opened, record.number, record.status) = (uint32(block.timestamp), number, Status.Open);
         emit Opened(id, game, msg.sender, number, commitment);
     }
@@ -252,6 +251,31 @@ contract AssayDispute is Escrow {
         if (success) return result;
         assembly ("memory-safe") {
             revert(add(result, 32), mload(result))
+        }
+    }
+
+    /// The position that the rules answer to this call, encoded, its clocks set.
+    function _next(uint64 deadline, uint64 reserve) private view returns (bytes memory p) {
+        p = _ask();
+        assembly ("memory-safe") {
+            mstore(add(p, 0x60), deadline)
+            mstore(add(p, 0x80), reserve)
+        }
+    }
+
+    /// The event `Moved` of an encoded position, over what lies behind it in memory, of which nothing is needed any more.
+    function _tell(GameId game, bytes memory p, bytes calldata shown) private {
+        bytes32 topic = Moved.selector;
+        assembly {
+            let data := add(p, 32)
+            let tail := add(data, mload(p))
+            // `shown` begins after the position and this word; its last word is filled up with zeros.
+            mstore(tail, add(mload(p), 32))
+            mstore(add(tail, 32), shown.length)
+            calldatacopy(add(tail, 64), shown.offset, shown.length)
+            mstore(add(add(tail, 64), shown.length), 0)
+            let length := add(add(mload(p), 64), and(add(shown.length, 31), not(31)))
+            log2(data, length, topic, game)
         }
     }
 
@@ -388,10 +412,9 @@ contract AssayDispute is Escrow {
 
     /// To the position that the rules answer to the same call; the other side's clock runs.
     function _move(GameId game, Record storage record, Position calldata position, bytes calldata shown) private {
-        Position memory p = abi.decode(_ask(), (Position));
-        (p.deadline, p.reserve) = (_later(position.reserve), position.deadline - uint64(block.timestamp));
-        record.position = Positions.hash(p);
-        emit Moved(game, p, shown);
+        bytes memory p = _next(_later(position.reserve), position.deadline - uint64(block.timestamp));
+        record.position = keccak256(p);
+        _tell(game, p, shown);
     }
 
     function _later(uint64 clock) private view returns (uint64) {

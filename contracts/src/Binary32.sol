@@ -22,6 +22,8 @@ library Binary32 {
     uint256 private constant GREATEST = 0x7f7fffff;
     uint256 private constant FRACTION = 0x007fffff;
     uint256 private constant HIDDEN = 0x00800000;
+    /// The exponent fields of normal numbers, as bits: neither 0 nor 255.
+    uint256 private constant NORMAL = (1 << 255) - 2;
     /// 1/2.
     uint256 private constant HALF = 0x3f000000;
     /// Significands farther apart than this are moved together: the lower one only decides on which side of the higher
@@ -46,8 +48,7 @@ library Binary32 {
         unchecked {
             uint256 i = (a >> 23) & 0xff;
             uint256 j = (b >> 23) & 0xff;
-            // An exponent field of 0 or 255.
-            if (((i + 1) & 0xfe) * ((j + 1) & 0xfe) == 0) return _addEdge(a, b);
+            if ((NORMAL >> i) & (NORMAL >> j) & 1 == 0) return _addEdge(a, b);
             return _sum(
                 (1 - (a >> 30 & 2)) * (a & FRACTION | HIDDEN) << 24,
                 i + 126,
@@ -67,7 +68,7 @@ library Binary32 {
         unchecked {
             uint256 i = (a >> 23) & 0xff;
             uint256 j = (b >> 23) & 0xff;
-            if (((i + 1) & 0xfe) * ((j + 1) & 0xfe) == 0) return _mulEdge(a, b);
+            if ((NORMAL >> i) & (NORMAL >> j) & 1 == 0) return _mulEdge(a, b);
             uint256 product = (a & FRACTION | HIDDEN) * (b & FRACTION | HIDDEN);
             return _roundAt((a ^ b) & SIGN, i + j, product, 46 + (product >> 47));
         }
@@ -79,7 +80,7 @@ library Binary32 {
             uint256 i = (a >> 23) & 0xff;
             uint256 j = (b >> 23) & 0xff;
             uint256 k = (c >> 23) & 0xff;
-            if (((i + 1) & 0xfe) * ((j + 1) & 0xfe) * ((k + 1) & 0xfe) == 0) return _fmaEdge(a, b, c);
+            if ((NORMAL >> i) & (NORMAL >> j) & (NORMAL >> k) & 1 == 0) return _fmaEdge(a, b, c);
             return _sum(
                 (1 - ((a ^ b) >> 30 & 2)) * (a & FRACTION | HIDDEN) * (b & FRACTION | HIDDEN),
                 i + j,
@@ -94,7 +95,7 @@ library Binary32 {
         unchecked {
             uint256 i = (a >> 23) & 0xff;
             uint256 j = (b >> 23) & 0xff;
-            if (((i + 1) & 0xfe) * ((j + 1) & 0xfe) == 0) return _divEdge(a, b);
+            if ((NORMAL >> i) & (NORMAL >> j) & 1 == 0) return _divEdge(a, b);
             uint256 quotient = _quotient(a & FRACTION | HIDDEN, b & FRACTION | HIDDEN);
             return _roundAt((a ^ b) & SIGN, 300 - 65 + i - j, quotient, 64 + (quotient >> 65));
         }
@@ -270,7 +271,8 @@ library Binary32 {
 
     /// The number nearest to p 2^(i - 300) + c 2^(k - 300) of two integers that are not zero, of magnitudes below 2^48. Where
     /// both are 2^46 or more, which they are for normal numbers, it is cheaper.
-    function _sum(uint256 p, uint256 i, uint256 c, uint256 k) private pure returns (uint256) {
+    function _sum(uint256 p, uint256 i, uint256 c, uint256 k) private pure returns (uint256 bits) {
+        bool plain;
         uint256 length;
         assembly {
             if lt(i, k) {
@@ -295,10 +297,21 @@ library Binary32 {
             // Without cancellation at most 3 bits from where the higher one ends.
             length := add(length, 45)
             let top := shr(length, p)
-            length := mul(add(length, byte(top, LENGTHS)), iszero(iszero(top)))
+            length := add(length, byte(top, LENGTHS))
+            // The exponent field, less one; the result is no subnormal number where it is positive.
+            i := add(k, sub(length, 174))
+            plain := and(sgt(i, 0), gt(top, 0))
         }
-        if (length == 0) return round(c, k, p);
-        return _roundAt(c, k, p, length);
+        if (!plain) return round(c, k, p);
+        // As `_roundAt` does for normal numbers.
+        assembly {
+            p := shl(sub(255, length), p)
+            bits := shr(232, p)
+            bits := add(bits, gt(shl(24, p), sub(shl(255, 1), and(bits, 1))))
+            bits := add(shl(23, i), bits)
+            if gt(bits, GREATEST) { bits := INFINITY }
+            bits := or(bits, c)
+        }
     }
 
     /// The integer with the sign of a number.

@@ -16,10 +16,10 @@ pragma solidity 0.8.37;
 ///
 /// @dev A row of four 32-bit words of the state is one word of the EVM, each in the low half of a 64-bit lane, column 0
 /// highest. Sums may grow into the upper halves; a rotation masks, doubles (times 2^32 + 1), shifts, masks. Rotations of
-/// whole lanes are products modulo 2^256 - 1. A compression costs about 4.6 k gas, a chunk 80 k, a parent 5 k.
+/// whole lanes are products modulo 2^256 - 1. A compression costs about 4.5 k gas, a chunk 79 k, a parent 5 k.
 ///
 /// Compression keeps the block's words at fixed addresses, so `_enter` saves what is allocated of memory below 0x220 and
-/// `_leave` puts it back; between the two nothing else may touch memory. This is not memory-safe in the compiler's sense
+/// `_leave` puts it back, unless `reserve` kept it free; between the two nothing else may touch memory. This is not memory-safe in the compiler's sense
 /// and not marked so, which keeps the compiler from moving variables to memory in a contract that uses it.
 library Blake3 {
     /// There is no such chunk in a tensor of so many bytes.
@@ -30,6 +30,8 @@ library Blake3 {
     error ValuesLength(uint256 given, uint256 expected);
     /// There is no such node below.
     error NoNode(uint256 place);
+    /// Memory is allocated already.
+    error TooLate();
 
     /// Bytes of a chunk; the last one of a tensor may have fewer.
     uint256 internal constant CHUNK = 1024;
@@ -55,6 +57,16 @@ library Blake3 {
     uint256 private constant RIGHT_7_LEFT_1 = 0x20000000200000000000000;
     uint256 private constant RIGHT_7_LEFT_3 = 0x2000000020000000000000000000000000000000000000000000000;
 
+    /// @notice Keeps the memory that compression uses free for the rest of a call, in which nothing is allocated yet.
+    function reserve() internal pure {
+        uint256 free;
+        assembly ("memory-safe") {
+            free := mload(0x40)
+            mstore(0x40, 0x220)
+        }
+        if (free != 0x80) revert TooLate();
+    }
+
     /// @notice Number of chunks of a tensor of `length` bytes.
     function chunksOf(uint64 length) internal pure returns (uint64) {
         unchecked {
@@ -65,31 +77,32 @@ library Blake3 {
     /// @notice The value of chunk `index` of a tensor of `length` bytes; the digest itself where it is the only one.
     function chunkValue(bytes calldata chunk, uint64 index, uint64 length) internal pure returns (bytes32 value) {
         _checkChunk(chunk, index, length);
-        uint256 free = _enter();
-        value = bytes32(_swap(_chunk(chunk, index, length <= CHUNK ? ROOT : 0)));
-        _leave(free);
+        uint256 free = _enter(false);
+        value = bytes32(swap(_chunk(chunk, index, length <= CHUNK ? ROOT : 0)));
+        _leave(free, false);
     }
 
     /// @notice The value of an inner node with these children; the digest where it is the root.
     function parentValue(bytes32 left, bytes32 right, bool root) internal pure returns (bytes32 value) {
-        uint256 free = _enter();
-        value = bytes32(_swap(_parent(_swap(uint256(left)), _swap(uint256(right)), root ? ROOT : 0)));
-        _leave(free);
+        uint256 free = _enter(false);
+        value = bytes32(swap(_parent(swap(uint256(left)), swap(uint256(right)), root ? ROOT : 0)));
+        _leave(free, false);
     }
 
     /// @notice The digest to which a chunk and its siblings lead in a tensor of `length` bytes.
     /// @param chunk its bytes
     /// @param index its number
     /// @param length bytes of the tensor
-    /// @param siblings values of 32 bytes one after the other, from the chunk up.
-    function rootFromChunk(bytes calldata chunk, uint64 index, uint64 length, bytes calldata siblings)
+    /// @param siblings values of 32 bytes one after the other, from the chunk up
+    /// @param reserved whether `reserve` was called, so that nothing has to be saved.
+    function rootFromChunk(bytes calldata chunk, uint64 index, uint64 length, bytes calldata siblings, bool reserved)
         internal
         pure
         returns (bytes32 digest)
     {
         unchecked {
             _checkChunk(chunk, index, length);
-            uint256 free = _enter();
+            uint256 free = _enter(reserved);
             uint256 value = _chunk(chunk, index, length <= CHUNK ? ROOT : 0);
             // The nodes of one level, and which of them is above the chunk. A last one without a neighbour goes up as it is.
             uint256 nodes = chunksOf(length);
@@ -97,7 +110,7 @@ library Blake3 {
             uint256 used = 0;
             while (nodes > 1) {
                 if (place ^ 1 < nodes) {
-                    uint256 sibling = _swap(_value(siblings, used));
+                    uint256 sibling = swap(_value(siblings, used));
                     uint256 flag = nodes == 2 ? ROOT : 0;
                     value = place & 1 == 0 ? _parent(value, sibling, flag) : _parent(sibling, value, flag);
                     used += 32;
@@ -105,8 +118,8 @@ library Blake3 {
                 place >>= 1;
                 nodes = (nodes + 1) >> 1;
             }
-            digest = bytes32(_swap(value));
-            _leave(free);
+            digest = bytes32(swap(value));
+            _leave(free, reserved);
             if (used != siblings.length) revert ValuesLength(siblings.length, used);
         }
     }
@@ -123,12 +136,11 @@ library Blake3 {
         returns (bytes32 value)
     {
         if (chunks == 0) revert NoNode(0);
-        uint256 expected = countBelow(chunks, levels) * 32;
-        if (values.length != expected) revert ValuesLength(values.length, expected);
-        uint256 free = _enter();
-        (uint256 node,) = _merge(values, 0, chunks, levels, root ? ROOT : 0);
-        value = bytes32(_swap(node));
-        _leave(free);
+        uint256 free = _enter(false);
+        (uint256 node, uint256 used) = _merge(values, 0, chunks, levels, root ? ROOT : 0);
+        value = bytes32(swap(node));
+        _leave(free, false);
+        if (used != values.length) revert ValuesLength(values.length, used);
     }
 
     /// @notice The node number `place` of those `levels` below a node above chunks [first, first + chunks).
@@ -141,7 +153,7 @@ library Blake3 {
             uint256 rest = place;
             for (; levels > 0 && chunks > 1; --levels) {
                 uint64 left = _leftOf(chunks);
-                uint256 before = countBelow(left, levels - 1);
+                uint256 before = _countBelowFull(left, levels - 1);
                 if (rest < before) {
                     chunks = left;
                 } else {
@@ -155,16 +167,10 @@ library Blake3 {
         }
     }
 
-    /// @notice The number of nodes `levels` below a node above `chunks` chunks.
-    function countBelow(uint64 chunks, uint256 levels) internal pure returns (uint256 count) {
+    /// The number of nodes `levels` below a node above a power of two of chunks, as a left child has.
+    function _countBelowFull(uint64 chunks, uint256 levels) private pure returns (uint256) {
         unchecked {
-            // The left half is full, and has 2^(levels - 1) nodes or as many as chunks.
-            for (; levels > 0 && chunks > 1; --levels) {
-                uint64 left = _leftOf(chunks);
-                count += levels > 64 || left < uint256(1) << (levels - 1) ? left : uint256(1) << (levels - 1);
-                chunks -= left;
-            }
-            count += 1;
+            return levels > 63 || chunks < uint256(1) << levels ? chunks : uint256(1) << levels;
         }
     }
 
@@ -205,11 +211,31 @@ library Blake3 {
         returns (uint256, uint256)
     {
         unchecked {
-            if (levels == 0 || chunks < 2) return (_swap(_value(values, offset)), offset + 32);
+            if (levels == 0 || chunks < 2) return (swap(_value(values, offset)), offset + 32);
             uint64 half = _leftOf(chunks);
-            (uint256 left, uint256 middle) = _merge(values, offset, half, levels - 1, 0);
-            (uint256 right, uint256 end) = _merge(values, middle, chunks - half, levels - 1, 0);
-            return (_parent(left, right, flag), end);
+            uint256 count = _countBelowFull(half, levels - 1);
+            uint256 left = _mergeFull(values, offset, count);
+            offset += 32 * count;
+            uint256 right;
+            (right, offset) = _merge(values, offset, chunks - half, levels - 1, 0);
+            return (_parent(left, right, flag), offset);
+        }
+    }
+
+    /// The node above `count` values, a power of two, which is not the root; its words swapped.
+    function _mergeFull(bytes calldata values, uint256 offset, uint256 count) private pure returns (uint256) {
+        unchecked {
+            if (count == 1) return swap(_value(values, offset));
+            if (count == 2) {
+                uint256 place;
+                assembly {
+                    place := add(values.offset, offset)
+                }
+                (uint256 left, uint256 right) = _block(place);
+                return _parent(left, right, 0);
+            }
+            count >>= 1;
+            return _parent(_mergeFull(values, offset, count), _mergeFull(values, offset + 32 * count, count), 0);
         }
     }
 
@@ -247,13 +273,18 @@ library Blake3 {
         }
     }
 
-    /// 64 bytes of calldata as words.
+    /// 64 bytes of calldata as words, swapped as `swap` does.
     function _block(uint256 offset) private pure returns (uint256 first, uint256 second) {
         assembly {
+            let m := 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff
             first := calldataload(offset)
+            first := or(and(shr(8, first), m), shl(8, and(first, m)))
             second := calldataload(add(offset, 32))
+            second := or(and(shr(8, second), m), shl(8, and(second, m)))
+            m := 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff
+            first := or(and(shr(16, first), m), shl(16, and(first, m)))
+            second := or(and(shr(16, second), m), shl(16, and(second, m)))
         }
-        return (_swap(first), _swap(second));
     }
 
     /// `length` bytes of calldata, 1 to 64, and zeros.
@@ -266,11 +297,11 @@ library Blake3 {
                 second := and(calldataload(add(offset, 32)), not(shr(shl(3, sub(length, 32)), not(0))))
             }
         }
-        return (_swap(first), _swap(second));
+        return (swap(first), swap(second));
     }
 
-    /// Bytes of each 32-bit word in the other order.
-    function _swap(uint256 x) private pure returns (uint256 y) {
+    /// @notice Bytes of each 32-bit word in the other order.
+    function swap(uint256 x) internal pure returns (uint256 y) {
         assembly {
             let m := 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff
             y := or(and(shr(8, x), m), shl(8, and(x, m)))
@@ -294,15 +325,17 @@ library Blake3 {
     }
 
     /// Saves what is allocated of the memory that `_compress` uses, and clears what lies between the words of a block.
-    function _enter() private pure returns (uint256 free) {
+    function _enter(bool reserved) private pure returns (uint256 free) {
         assembly {
             free := mload(0x40)
-            // The copy lies above both.
-            let copy := free
-            if lt(copy, 0x220) { copy := 0x220 }
-            for { let i := 0x80 } lt(i, free) { i := add(i, 0x20) } {
-                if eq(i, 0x220) { break }
-                mstore(add(copy, i), mload(i))
+            if iszero(reserved) {
+                // The copy lies above both.
+                let copy := free
+                if lt(copy, 0x220) { copy := 0x220 }
+                for { let i := 0x80 } lt(i, free) { i := add(i, 0x20) } {
+                    if eq(i, 0x220) { break }
+                    mstore(add(copy, i), mload(i))
+                }
             }
             mstore(0x000, 0)
             mstore(0x100, 0)
@@ -311,13 +344,15 @@ library Blake3 {
     }
 
     /// Puts it back; `free` is what `_enter` returned.
-    function _leave(uint256 free) private pure {
+    function _leave(uint256 free, bool reserved) private pure {
         assembly {
-            let copy := free
-            if lt(copy, 0x220) { copy := 0x220 }
-            for { let i := 0x80 } lt(i, free) { i := add(i, 0x20) } {
-                if eq(i, 0x220) { break }
-                mstore(i, mload(add(copy, i)))
+            if iszero(reserved) {
+                let copy := free
+                if lt(copy, 0x220) { copy := 0x220 }
+                for { let i := 0x80 } lt(i, free) { i := add(i, 0x20) } {
+                    if eq(i, 0x220) { break }
+                    mstore(i, mload(add(copy, i)))
+                }
             }
             mstore(0x40, free)
             mstore(0x60, 0)

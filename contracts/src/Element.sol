@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Binary32} from "./Binary32.sol";
+import {Blake3} from "./Blake3.sol";
 import {Expression} from "./Expression.sol";
 import {Formulas} from "./Formulas.sol";
 import {Lines} from "./Lines.sol";
@@ -169,6 +170,10 @@ library Element {
             uint256 total = 0;
             Lines.Line[] memory lines = run.lines;
             uint256 factors = lines.length;
+            if (factors == 2 && lines[0].width < 4 && lines[1].width < 4) {
+                total = uint256(run.coefficient) * _narrowProducts(run, count);
+                count = 0;
+            }
             for (uint256 k = 0; k < count; ++k) {
                 uint256 product = uint256(run.coefficient);
                 for (uint256 i = 0; i < factors; ++i) {
@@ -182,7 +187,26 @@ library Element {
         }
     }
 
-    /// Fused multiply-adds in blocks of 64 cells: state is total | block.
+    /// The sum of products of two factors of one or two bytes each.
+    function _narrowProducts(Lines.Run memory run, uint256 count) private pure returns (uint256 total) {
+        (uint256 p, uint256 pStride) = _pointer(run, 0);
+        (uint256 q, uint256 qStride) = _pointer(run, 1);
+        (uint256 pSign, uint256 qSign) = (run.lines[0].width - 1, run.lines[1].width - 1);
+        assembly ("memory-safe") {
+            for {} count { count := sub(count, 1) } {
+                // Of one byte, the second is not looked at.
+                let a := calldataload(p)
+                a := signextend(pSign, or(byte(0, a), shl(8, byte(1, a))))
+                let b := calldataload(q)
+                b := signextend(qSign, or(byte(0, b), shl(8, byte(1, b))))
+                total := add(total, mul(a, b))
+                p := add(p, pStride)
+                q := add(q, qStride)
+            }
+        }
+    }
+
+    /// Fused multiply-adds in blocks of 64 cells: state is total | block. A single factor is added as it is.
     function _fold(Lines.Run memory run, uint256 count, uint256 state) private pure returns (uint256) {
         unchecked {
             uint256 total = state >> 224;
@@ -190,30 +214,56 @@ library Element {
             uint256 cell = run.cell;
             (uint256 p, uint256 pStride) = _pointer(run, 0);
             (uint256 q, uint256 qStride) = _pointer(run, 1);
-            for (; count > 0; --count) {
+            bool single = run.lines.length == 1;
+            while (count > 0) {
                 if (cell % BLOCK == 0 && cell > 0) {
                     total = Binary32.add(total, block_);
                     block_ = 0;
                 }
-                ++cell;
-                uint256 a = p == 0 ? 0 : Openings.element(p, 4);
-                p += pStride;
-                if (run.lines.length == 1) {
-                    block_ = Binary32.add(block_, a);
-                    continue;
+                // Up to the end of the block.
+                uint256 rest = BLOCK - cell % BLOCK;
+                if (rest > count) rest = count;
+                count -= rest;
+                cell += rest;
+                if (single) {
+                    for (; rest > 0; --rest) {
+                        block_ = Binary32.add(block_, Openings.real(p));
+                        p += pStride;
+                    }
                 }
-                block_ = Binary32.fma(a, q == 0 ? 0 : Openings.element(q, 4), block_);
-                q += qStride;
+                for (bool dense = pStride == 4 && qStride == 4; dense && rest >= 8; rest -= 8) {
+                    block_ = _foldEight(p, q, block_);
+                    p += 32;
+                    q += 32;
+                }
+                for (; rest > 0; --rest) {
+                    block_ = Binary32.fma(Openings.real(p), Openings.real(q), block_);
+                    p += pStride;
+                    q += qStride;
+                }
             }
             return (total << 224) | (block_ << 192) | (state & OTHERS);
         }
     }
 
-    /// Where a factor's elements stand, and what a cell adds; zero outside, and where there is no such factor.
+    /// Eight fused multiply-adds of elements that stand one after the other.
+    function _foldEight(uint256 p, uint256 q, uint256 block_) private pure returns (uint256) {
+        unchecked {
+            (uint256 x, uint256 y) = (Blake3.swap(_load(p)), Blake3.swap(_load(q)));
+            for (uint256 shift = 256; shift > 0;) {
+                shift -= 32;
+                block_ = Binary32.fma((x >> shift) & 0xffffffff, (y >> shift) & 0xffffffff, block_);
+            }
+            return block_;
+        }
+    }
+
+    /// Where a factor's elements stand, and what a cell adds. Outside, and where there is no such factor, it is the end of
+    /// calldata, behind which there are zeros.
     function _pointer(Lines.Run memory run, uint256 factor) private pure returns (uint256, uint256) {
-        if (factor >= run.lines.length) return (0, 0);
+        if (factor >= run.lines.length) return (msg.data.length, 0);
         Lines.Line memory line = run.lines[factor];
-        return (line.pointer, line.stride);
+        return line.pointer == 0 ? (msg.data.length, 0) : (line.pointer, line.stride);
     }
 
     function _maximum(Program.Descriptor memory x, Lines.Run memory run, uint256 count, uint256 state)

@@ -6,7 +6,7 @@ import {Openings} from "./Openings.sol";
 import {Ground, Phase, Position, Positions} from "./Position.sol";
 import {Program} from "./Program.sol";
 import {Receipt} from "./Receipt.sol";
-import {Case, Referee, Wire} from "./Referee.sol";
+import {Referee, Wire} from "./Referee.sol";
 
 /// An operation of the program and its wire in the trace.
 struct Operation {
@@ -264,20 +264,36 @@ library Game {
         uint256 step = rebuttal.step;
         if (step > count || (step == count && p.phase != Phase.Answer)) revert NoPlace(step);
         uint256 state = _state(p, rebuttal.states, step);
-        Case memory case_ = Case({
-            inputs: rebuttal.inputs, descriptor: rebuttal.descriptor, element: p.element, openings: rebuttal.openings
-        });
         bool asClaimed;
         if (step == count) {
-            asClaimed = referee.finish(ground, case_, state) == p.value;
+            asClaimed = _finish(p.element, referee, ground, rebuttal, state) == p.value;
         } else {
             (uint256 from, uint256 to) = _windows(p, step, size);
             if (to - from > 1) revert TooLong();
-            uint256 computed = referee.advance(ground, case_, uint64(from), state);
+            uint256 computed = _advance(p.element, referee, ground, rebuttal, uint64(from), state);
             uint256 claimed = _state(p, rebuttal.states, step + 1);
             asClaimed = (computed ^ claimed) >> (256 - 64 * uint256(p.words)) == 0;
         }
         if (asClaimed) revert AsClaimed();
+    }
+
+    function _advance(
+        uint64 element,
+        Referee referee,
+        Ground calldata ground,
+        Rebuttal calldata r,
+        uint64 window,
+        uint256 state
+    ) private pure returns (uint256) {
+        return referee.advance(ground, r.inputs, r.descriptor, r.openings, element, window, state);
+    }
+
+    function _finish(uint64 element, Referee referee, Ground calldata ground, Rebuttal calldata r, uint256 state)
+        private
+        view
+        returns (uint64)
+    {
+        return referee.finish(ground, r.inputs, r.descriptor, r.openings, element, state);
     }
 
     /// @notice The element at a byte of a wire, from the bytes of its chunk, read as a little-endian integer.

@@ -27,16 +27,22 @@ library Meter {
             let ones := 0x0101010101010101010101010101010101010101010101010101010101010101
             let nonzero := 0
             // Beyond the end there are zeros. A byte's highest bit tells whether it is zero; the product adds them all up.
-            for { let p := 0 } lt(p, calldatasize()) { p := add(p, 128) } {
+            for { let p := 0 } lt(p, calldatasize()) { p := add(p, 224) } {
                 let x := calldataload(p)
-                let sum := shr(7, and(or(add(and(x, low), low), x), not(low)))
+                let sum := and(shr(7, or(add(and(x, low), low), x)), ones)
                 x := calldataload(add(p, 32))
-                sum := add(sum, shr(7, and(or(add(and(x, low), low), x), not(low))))
+                sum := add(sum, and(shr(7, or(add(and(x, low), low), x)), ones))
                 x := calldataload(add(p, 64))
-                sum := add(sum, shr(7, and(or(add(and(x, low), low), x), not(low))))
+                sum := add(sum, and(shr(7, or(add(and(x, low), low), x)), ones))
                 x := calldataload(add(p, 96))
-                sum := add(sum, shr(7, and(or(add(and(x, low), low), x), not(low))))
-                // Each byte is at most 4, and all of them together at most 128.
+                sum := add(sum, and(shr(7, or(add(and(x, low), low), x)), ones))
+                x := calldataload(add(p, 128))
+                sum := add(sum, and(shr(7, or(add(and(x, low), low), x)), ones))
+                x := calldataload(add(p, 160))
+                sum := add(sum, and(shr(7, or(add(and(x, low), low), x)), ones))
+                x := calldataload(add(p, 192))
+                sum := add(sum, and(shr(7, or(add(and(x, low), low), x)), ones))
+                // Each byte is at most 7, and all of them together at most 224.
                 nonzero := add(nonzero, shr(248, mul(sum, ones)))
             }
             gas_ := add(mul(nonzero, sub(NONZERO_BYTE, ZERO_BYTE)), mul(calldatasize(), ZERO_BYTE))

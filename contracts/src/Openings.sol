@@ -55,7 +55,7 @@ library Openings {
         bool inputs;
     }
 
-    /// @notice Checks openings.
+    /// @notice Checks openings, in a call that began with `Blake3.reserve`.
     function open(Program.Descriptor memory x, Ground calldata ground, bytes calldata inputs, bytes calldata packed)
         internal
         pure
@@ -91,7 +91,7 @@ library Openings {
     function _root(Cursor memory c, uint64 index) private pure returns (bytes32) {
         bytes calldata chunk = _slice(c, 2, 1);
         bytes calldata siblings = _slice(c, 1, 32);
-        return Blake3.rootFromChunk(chunk, index, Program.lengthOf(c.operand), siblings);
+        return Blake3.rootFromChunk(chunk, index, Program.lengthOf(c.operand), siblings, true);
     }
 
     /// The digest of an operand as leaf and path bind it.
@@ -185,15 +185,19 @@ library Openings {
         }
     }
 
+    /// @notice The four bytes at a place of calldata as a little-endian number.
+    function real(uint256 p) internal pure returns (uint256 value) {
+        assembly ("memory-safe") {
+            let x := calldataload(p)
+            value := or(or(byte(0, x), shl(8, byte(1, x))), or(shl(16, byte(2, x)), shl(24, byte(3, x))))
+        }
+    }
+
     /// @notice `width` bytes at a place of calldata as a little-endian number.
     function element(uint256 p, uint256 width) internal pure returns (uint256 value) {
         unchecked {
+            if (width == 4) return real(p);
             value = _load(p);
-            if (width == 4) {
-                value >>= 224;
-                value = ((value & 0xff00ff00) >> 8) | ((value & 0x00ff00ff) << 8);
-                return (value >> 16) | ((value & 0xffff) << 16);
-            }
             if (width == 1) return value >> 248;
             value >>= 192;
             value = ((value & 0xff00ff00ff00ff00) >> 8) | ((value & 0x00ff00ff00ff00ff) << 8);

@@ -90,6 +90,9 @@ struct Position {
 
 /// @title Hashes of positions and grounds
 library Positions {
+    /// The phases in which the challenger is to move, as bits.
+    uint256 private constant CHALLENGERS = (1 << uint256(Phase.ChooseTrace)) | (1 << uint256(Phase.ChooseTensor))
+        | (1 << uint256(Phase.ChooseChunk)) | (1 << uint256(Phase.Refine));
     /// Bytes of a position.
     uint256 internal constant BYTES = 21 * 32;
 
@@ -101,7 +104,21 @@ library Positions {
         }
     }
 
-    /// @notice The same of a position in calldata.
+    /// @notice Sets a position to one of calldata, whose words are taken as they are: whoever holds its hash has seen them.
+    function load(Position memory position, Position calldata from) internal pure {
+        assembly ("memory-safe") {
+            calldatacopy(position, from, BYTES)
+        }
+    }
+
+    /// @notice Ends the call; a position is its answer.
+    function answer(Position memory position) internal pure {
+        assembly ("memory-safe") {
+            return(position, BYTES)
+        }
+    }
+
+    /// @notice What a contract stores of a position in calldata.
     function hashOf(Position calldata position) internal pure returns (bytes32 value) {
         assembly ("memory-safe") {
             let free := mload(0x40)
@@ -111,13 +128,21 @@ library Positions {
     }
 
     /// @notice What a position holds of its ground.
-    function hash(Ground calldata ground) internal pure returns (bytes32) {
-        return keccak256(abi.encode(ground.job, Program.root(ground.header), ground.traceRoot, ground.inputs));
+    function hash(Ground calldata ground) internal pure returns (bytes32 value) {
+        (JobId job, bytes32 root) = (ground.job, Program.root(ground.header));
+        (bytes32 traceRoot, bytes32 inputs) = (ground.traceRoot, ground.inputs);
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, job)
+            mstore(add(free, 32), root)
+            mstore(add(free, 64), traceRoot)
+            mstore(add(free, 96), inputs)
+            value := keccak256(free, 128)
+        }
     }
 
     /// @notice True where the challenger is to move.
     function isChallengers(Phase phase) internal pure returns (bool) {
-        return phase == Phase.ChooseTrace || phase == Phase.ChooseTensor || phase == Phase.ChooseChunk
-            || phase == Phase.Refine;
+        return (CHALLENGERS >> uint256(phase)) & 1 == 1;
     }
 }

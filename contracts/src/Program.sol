@@ -139,14 +139,15 @@ library Program {
 
     /// @notice The smallest b with `size <= 2^b`, of a size of at most 2^32.
     function log2(uint256 size) internal pure returns (uint256 bits) {
-        unchecked {
-            if (size <= 1) return 0;
-            uint256 rest = size - 1;
-            if (rest >> 16 != 0) (bits, rest) = (16, rest >> 16);
-            if (rest >> 8 != 0) (bits, rest) = (bits + 8, rest >> 8);
-            if (rest >> 4 != 0) (bits, rest) = (bits + 4, rest >> 4);
-            if (rest >> 2 != 0) (bits, rest) = (bits + 2, rest >> 2);
-            bits += rest >> 1 == 0 ? 1 : 2;
+        assembly ("memory-safe") {
+            // The number of bits of what is below the size.
+            let rest := sub(size, iszero(iszero(size)))
+            bits := shl(4, lt(0xffff, rest))
+            bits := or(bits, shl(3, lt(0xff, shr(bits, rest))))
+            bits := or(bits, shl(2, lt(0xf, shr(bits, rest))))
+            rest := shr(bits, rest)
+            // Of up to four bits.
+            bits := add(bits, add(add(lt(0, rest), lt(1, rest)), add(lt(3, rest), lt(7, rest))))
         }
     }
 
@@ -417,15 +418,15 @@ library Program {
     /// The loop axes that a factor reads, as bits, and where it ends.
     function _skipFactor(Descriptor memory x, uint256 p, uint256 end) private pure returns (uint256 axes, uint256) {
         unchecked {
-            uint256 operand = _take(p, 1, end) >> 248;
+            uint256 operand = _load(p) >> 248;
+            if (p >= end || operand >= x.operands.length) revert NotADescriptor();
             ++p;
-            if (operand >= x.operands.length) revert NotADescriptor();
             for (uint256 rank = rankOf(x.operands[operand]); rank > 0; --rank) {
                 // i64 constant | u8 n | n * (u8 axis | i32 coefficient)
-                uint256 count = (_take(p, 9, end) >> 184) & 0xff;
+                uint256 stop = p + 9 + 5 * ((_load(p) >> 184) & 0xff);
                 p += 9;
-                if (p + 5 * count > end) revert NotADescriptor();
-                for (uint256 stop = p + 5 * count; p < stop; p += 5) {
+                if (stop > end) revert NotADescriptor();
+                for (; p < stop; p += 5) {
                     axes |= uint256(1) << (_load(p) >> 248);
                 }
             }

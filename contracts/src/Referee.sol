@@ -22,18 +22,6 @@ struct Wire {
     uint256 start;
 }
 
-/// What a step is a step of, and what it reads.
-struct Case {
-    /// The digests of the inputs, one after the other; empty where none is opened.
-    bytes inputs;
-    /// The operation.
-    bytes descriptor;
-    /// The element, in row-major order.
-    uint64 element;
-    /// What the step reads.
-    bytes openings;
-}
-
 /// @title The referee: one step of one element, computed from a provider's own openings
 /// @notice Without state, owner or upgrade; terms name the hash of its code. The Rust twin is `verifier/src/referee.rs`,
 /// the specification `papers/dispute.md`, sections 2 and 4.
@@ -58,22 +46,39 @@ contract Referee {
     }
 
     /// @notice The state after a window. The descriptor is taken as given: the caller has led it to the program root.
-    function advance(Ground calldata ground, Case calldata case_, uint64 window, uint256 state)
-        external
-        pure
-        returns (uint256 after_)
-    {
-        Program.Descriptor memory x = Program.parse(case_.descriptor);
-        Openings.Opened memory opened = Openings.open(x, ground, case_.inputs, case_.openings);
-        after_ = Element.advance(x, opened, case_.element, window, state);
+    /// @param inputs the digests of the inputs, one after the other; empty where none is opened
+    /// @param descriptor the operation
+    /// @param openings what the step reads
+    /// @param element the element, in row-major order.
+    function advance(
+        Ground calldata ground,
+        bytes calldata inputs,
+        bytes calldata descriptor,
+        bytes calldata openings,
+        uint64 element,
+        uint64 window,
+        uint256 state
+    ) external pure returns (uint256 after_) {
+        Blake3.reserve();
+        Program.Descriptor memory x = Program.parse(descriptor);
+        Openings.Opened memory opened = Openings.open(x, ground, inputs, openings);
+        after_ = Element.advance(x, opened, element, window, state);
         Openings.checkRead(opened);
     }
 
     /// @notice The element's value, as its bytes read as a little-endian integer, from the state after the last window.
-    function finish(Ground calldata ground, Case calldata case_, uint256 state) external view returns (uint64 value) {
-        Program.Descriptor memory x = Program.parse(case_.descriptor);
-        Openings.Opened memory opened = Openings.open(x, ground, case_.inputs, case_.openings);
-        value = Element.finish(x, opened, formulas, case_.element, state);
+    function finish(
+        Ground calldata ground,
+        bytes calldata inputs,
+        bytes calldata descriptor,
+        bytes calldata openings,
+        uint64 element,
+        uint256 state
+    ) external view returns (uint64 value) {
+        Blake3.reserve();
+        Program.Descriptor memory x = Program.parse(descriptor);
+        Openings.Opened memory opened = Openings.open(x, ground, inputs, openings);
+        value = Element.finish(x, opened, formulas, element, state);
         Openings.checkRead(opened);
     }
 
@@ -93,6 +98,6 @@ contract Referee {
         pure
         returns (bytes32)
     {
-        return Blake3.rootFromChunk(chunk, index, length, siblings);
+        return Blake3.rootFromChunk(chunk, index, length, siblings, false);
     }
 }

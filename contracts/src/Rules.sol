@@ -57,6 +57,7 @@ contract Rules {
 
     function openRoot(JobId, Ground calldata ground, bytes32) external pure returns (Position memory p) {
         p = Game.start(ground);
+        Positions.answer(p);
     }
 
     function openOperation(JobId, Ground calldata ground, bytes32, Operation calldata operation)
@@ -66,6 +67,7 @@ contract Rules {
     {
         p = Game.start(ground);
         Game.goToOperation(p, referee, ground, operation);
+        Positions.answer(p);
     }
 
     function openChunk(
@@ -80,6 +82,7 @@ contract Rules {
         Game.goToOperation(p, referee, ground, operation);
         Game.goToChunk(p, referee, chunk);
         Game.claim(p, chunk.data, claim_);
+        Positions.answer(p);
     }
 
     function disclose(
@@ -95,6 +98,7 @@ contract Rules {
         p = Game.start(ground);
         Game.goToOperation(p, referee, ground, operation);
         Game.goToDisclosure(p, chunk);
+        Positions.answer(p);
     }
 
     // Moves.
@@ -104,8 +108,9 @@ contract Rules {
         view
         returns (Position memory p)
     {
-        p = position;
+        Positions.load(p, position);
         Game.reveal(p, referee, values);
+        Positions.answer(p);
     }
 
     function pick(GameId, Position calldata position, bytes calldata values, uint256 place)
@@ -113,8 +118,9 @@ contract Rules {
         pure
         returns (Position memory p)
     {
-        p = position;
+        Positions.load(p, position);
         Game.pick(p, values, place);
+        Positions.answer(p);
     }
 
     function revealLeaf(
@@ -125,8 +131,9 @@ contract Rules {
         bytes calldata descriptor,
         bytes calldata path
     ) external view returns (Position memory p) {
-        p = position;
+        Positions.load(p, position);
         Game.revealLeaf(p, referee, ground, digest, descriptor, path);
+        Positions.answer(p);
     }
 
     function revealChunk(GameId, Position calldata position, bytes calldata chunk)
@@ -134,8 +141,9 @@ contract Rules {
         view
         returns (Position memory p)
     {
-        p = position;
+        Positions.load(p, position);
         Game.revealChunk(p, referee, chunk);
+        Positions.answer(p);
     }
 
     function claim(GameId, Position calldata position, bytes calldata chunk, Claim calldata claim_)
@@ -143,8 +151,9 @@ contract Rules {
         view
         returns (Position memory p)
     {
-        p = position;
+        Positions.load(p, position);
         Game.claimRevealed(p, chunk, claim_);
+        Positions.answer(p);
     }
 
     function split(GameId, Position calldata position, bytes calldata states, uint256 step)
@@ -152,8 +161,9 @@ contract Rules {
         pure
         returns (Position memory p)
     {
-        p = position;
+        Positions.load(p, position);
         Game.split(p, states, step);
+        Positions.answer(p);
     }
 
     function refine(GameId, Position calldata position, bytes calldata states)
@@ -161,8 +171,9 @@ contract Rules {
         pure
         returns (Position memory p)
     {
-        p = position;
+        Positions.load(p, position);
         Game.refine(p, states);
+        Positions.answer(p);
     }
 
     // What ends a game; reverts where it does not.
@@ -172,8 +183,9 @@ contract Rules {
         view
         returns (Position memory p)
     {
-        p = position;
+        Positions.load(p, position);
         Game.rebut(p, referee, ground, rebuttal);
+        Positions.answer(p);
     }
 
     function answer(GameId, Position calldata position, bytes calldata chunk, bytes calldata siblings)
@@ -181,8 +193,9 @@ contract Rules {
         view
         returns (Position memory p)
     {
-        p = position;
+        Positions.load(p, position);
         Game.answer(p, referee, chunk, siblings);
+        Positions.answer(p);
     }
 
     /// @notice Reverts where the trace that is shown does not have the claimed value at the claimed element.
@@ -191,7 +204,7 @@ contract Rules {
         view
         returns (Position memory p)
     {
-        p = position;
+        Positions.load(p, position);
         if (Positions.hash(ground) != p.ground) revert Game.OtherGround();
         bytes32 leaf = Receipt.traceLeaf(p.operation, shown.digest);
         uint256 operations = Program.operations(ground.header);
@@ -200,5 +213,6 @@ contract Rules {
         bytes32 root = referee.rootFromChunk(shown.chunk, uint64(offset / 1024), p.length, shown.siblings);
         if (root != shown.digest) revert Game.NotBelow();
         if (Game.elementOf(shown.chunk, offset, p.width) != p.value) revert Game.NoOtherValue();
+        Positions.answer(p);
     }
 }

@@ -19,7 +19,7 @@ contract Blake3Caller {
         pure
         returns (bytes32)
     {
-        return Blake3.rootFromChunk(chunk, index, length, siblings);
+        return Blake3.rootFromChunk(chunk, index, length, siblings, false);
     }
 
     function merge(bytes calldata values, uint64 chunks, uint256 levels, bool root) external pure returns (bytes32) {
@@ -39,6 +39,24 @@ contract Blake3Caller {
         return Blake3.chunkValue(data[from:from + length], 0, uint64(length));
     }
 
+    /// A chunk's value twice where memory was reserved, with memory allocated between, and whether that is untouched.
+    function amidReserve(bytes calldata chunk) external pure returns (bytes32 first, bytes32 second, bool sound) {
+        Blake3.reserve();
+        bytes memory copy = chunk;
+        first = Blake3.rootFromChunk(chunk, 0, uint64(chunk.length), chunk[0:0], true);
+        bytes memory fresh = new bytes(64);
+        second = Blake3.rootFromChunk(chunk, 0, uint64(chunk.length), chunk[0:0], true);
+        bytes memory empty;
+        sound = keccak256(copy) == keccak256(chunk) && keccak256(fresh) == keccak256(new bytes(64)) && empty.length == 0;
+    }
+
+    /// Reserves memory after some was allocated.
+    function reserveLate(uint256 count) external pure returns (uint256) {
+        bytes memory held = new bytes(count);
+        Blake3.reserve();
+        return held.length;
+    }
+
     /// A chunk's value, and the keccak of memory of `words` allocated words before and after.
     function amidMemory(bytes calldata chunk, uint256 words) external pure returns (bytes32, bytes32, bytes32, bool) {
         uint256[] memory held = new uint256[](words);
@@ -53,7 +71,7 @@ contract Blake3Caller {
             mstore(0x00, before)
             mstore(0x20, before)
         }
-        bytes32 value = Blake3.rootFromChunk(chunk, 0, uint64(chunk.length), chunk[0:0]);
+        bytes32 value = Blake3.rootFromChunk(chunk, 0, uint64(chunk.length), chunk[0:0], false);
         bytes memory empty;
         bytes memory fresh = new bytes(64);
         return (value, before, keccak256(abi.encodePacked(held)), empty.length == 0 && fresh.length == 64);
@@ -193,11 +211,20 @@ contract Blake3Test {
         for (uint256 chunks = 1; chunks <= 70; chunks++) {
             for (uint256 levels = 0; levels <= 5; levels++) {
                 uint256 place = checkBelow(100, chunks, levels, [uint256(100), chunks, levels], 0);
-                assertEqual(place, Blake3.countBelow(uint64(chunks), levels), "count");
+                endsAt(place, uint64(chunks), levels);
             }
         }
-        assertEqual(Blake3.countBelow(type(uint64).max, 4), 16, "greatest");
-        assertEqual(Blake3.countBelow(1 << 54, 300), 1 << 54, "all chunks");
+        endsAt(16, type(uint64).max, 4);
+        endsAt(1 << 54, 1 << 54, 300);
+    }
+
+    /// So many nodes are below, and no more.
+    function endsAt(uint256 count, uint64 chunks, uint256 levels) internal view {
+        (uint64 first, uint64 below_) = caller.nodeBelow(0, chunks, levels, count - 1);
+        require(first + below_ == chunks, "the last ends where the node does");
+        try caller.nodeBelow(0, chunks, levels, count) returns (uint64, uint64) {
+            revert("one more");
+        } catch {}
     }
 
     function checkBelow(uint256 first, uint256 chunks, uint256 levels, uint256[3] memory top, uint256 place)
@@ -223,6 +250,20 @@ contract Blake3Test {
             assertEqual(later, before, "memory");
             require(sound);
         }
+    }
+
+    function test_reserved_memory_is_used_and_no_other() external view {
+        for (uint256 length = 1; length <= 1024; length += 93) {
+            (bytes32 first, bytes32 second, bool sound) = caller.amidReserve(pattern(0, length));
+            assertEqual(first, caller.chunkValue(pattern(0, length), 0, uint64(length)), "value");
+            assertEqual(second, first, "value again");
+            require(sound);
+        }
+    }
+
+    function test_memory_is_reserved_first_or_not_at_all() external {
+        cheats.expectRevert(abi.encodeWithSelector(Blake3.TooLate.selector));
+        caller.reserveLate(1);
     }
 
     function test_bytes_beside_a_chunk_do_not_count() external view {

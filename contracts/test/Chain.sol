@@ -25,6 +25,7 @@ interface Chain {
     function prank(address sender) external;
     function prank(address sender, address origin) external;
     function deal(address account, uint256 balance) external;
+    function store(address account, bytes32 slot, bytes32 value) external;
     function etch(address account, bytes calldata code) external;
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function addr(uint256 key) external pure returns (address);

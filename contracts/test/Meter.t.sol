@@ -38,7 +38,7 @@ contract MeterTest {
         require(inner <= own, "own steps");
         // What counting takes is paid too.
         uint256 counting = direct - inner - plain(call);
-        if (counting >= 400 + 3 * call.length) revert Counting(counting, call.length);
+        if (counting >= 700 + 2 * call.length) revert Counting(counting, call.length);
     }
 
     function test_data_is_metered_as_it_is_paid(bytes memory data) external {

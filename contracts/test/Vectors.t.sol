@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {Formulas} from "../src/Formulas.sol";
 import {GameId, Ground, JobId, Position, Positions} from "../src/Position.sol";
-import {Case, Referee, Wire} from "../src/Referee.sol";
+import {Referee, Wire} from "../src/Referee.sol";
 import {Rules} from "../src/Rules.sol";
 import {Packed, Reader} from "./Packed.sol";
 import {chain} from "./Chain.sol";
@@ -58,21 +58,24 @@ contract VectorsTest {
         require(legal > 100 && legal < all.length - 100, "both kinds");
     }
 
+    function stepCall(Reader memory r) internal pure returns (bytes memory) {
+        Ground memory ground = r.ground();
+        bytes memory inputs = r.blob();
+        bytes memory descriptor = r.blob();
+        uint64 element = uint64(r.number(8));
+        uint64 window = uint64(r.number(8));
+        uint256 state = r.number(32);
+        bytes memory openings = r.blob();
+        return window == type(uint64).max
+            ? abi.encodeCall(Referee.finish, (ground, inputs, descriptor, openings, element, state))
+            : abi.encodeCall(Referee.advance, (ground, inputs, descriptor, openings, element, window, state));
+    }
+
     function test_steps_have_the_same_results_or_are_refused_alike() external view {
         bytes[] memory all = entries("steps.json", ".steps");
         for (uint256 i = 0; i < all.length; ++i) {
             Reader memory r = Reader(all[i], 0);
-            Ground memory ground = r.ground();
-            Case memory case_;
-            case_.inputs = r.blob();
-            case_.descriptor = r.blob();
-            case_.element = uint64(r.number(8));
-            uint64 window = uint64(r.number(8));
-            uint256 state = r.number(32);
-            case_.openings = r.blob();
-            bytes memory call = window == type(uint64).max
-                ? abi.encodeCall(Referee.finish, (ground, case_, state))
-                : abi.encodeCall(Referee.advance, (ground, case_, window, state));
+            bytes memory call = stepCall(r);
             (bool success, bytes memory answer) = address(referee).staticcall(call);
             bool legal = r.number(1) == 1;
             bool agrees = success == legal && (!legal || abi.decode(answer, (bytes32)) == r.word());

@@ -11,6 +11,7 @@
 //!
 //! Specification: `papers/dispute.md`, section 3.
 
+pub mod calldata;
 mod challenger;
 pub mod price;
 mod provider;

@@ -109,7 +109,7 @@ impl<'p> RealExecutor<'p> {
     /// # Errors
     /// Where a constant has no values, or the program is not of f32.
     pub fn new(program: &'p Program) -> Result<Self, ExecuteError> {
-        let widest = Instructions::available().pop().unwrap_or(Instructions::Portable);
+        let widest = Instructions::widest();
         Self::with_instructions(program, widest)
     }
 

@@ -3,6 +3,9 @@
 //! `ASSAY_WRITE_VECTORS=1 cargo test -p assay-prover --test dispute_vectors` writes the files; else they are compared.
 
 mod common;
+#[path = "disputes/kinds.rs"]
+#[allow(dead_code)]
+mod kinds;
 #[path = "disputes/play.rs"]
 #[allow(dead_code)]
 mod play;
@@ -15,7 +18,7 @@ use assay_circuits::element::State;
 use assay_circuits::expression::Expression;
 use assay_circuits::formula::{BINARY, Formula, UNARY};
 use assay_circuits::program::{
-    Access, Affine, Class, Input, Operation, Output, Program, Source, Sum, Term, Visibility,
+    Access, Affine, Class, Input, Operation, Output, Precision, Program, Source, Sum, Term, Visibility,
 };
 use assay_circuits::shape::Shape;
 use assay_circuits::tensor::REAL_BOUNDS;
@@ -244,15 +247,7 @@ fn long_dot(dice: &mut Dice) -> (Program, Run, u64) {
     };
     let inputs = vec![numbers(128 * 4096), numbers(1536 * 4096)];
     let element = 100 * 1536 + 777;
-    let mut run = Run { inputs, wires: vec![vec![0; 4 * 128 * 1536]] };
-    let value = {
-        let record = Record::new(&program, &run).unwrap();
-        let windows = program.descriptor(0).unwrap().windows();
-        let state = record.advance(0, element, 0..windows, [0; 4]).unwrap();
-        record.finish(0, element, state).unwrap()
-    };
-    let at = 4 * element as usize;
-    run.wires[0][at..at + 4].copy_from_slice(&(value as u32).to_le_bytes());
+    let run = run_at(&program, inputs, element);
     (program, run, element)
 }
 
@@ -261,6 +256,24 @@ struct Erring<'a, 'b> {
     provider: &'b Provider<'a, Run>,
     element: u64,
     step: usize,
+}
+
+impl Erring<'_, '_> {
+    /// The states of a claim, from one step on false ones.
+    fn states(&self, position: &Position) -> Vec<State> {
+        let mut states: Vec<State> = Vec::new();
+        let mut state = position.before;
+        let groups = position.groups();
+        for step in 0..groups.count() {
+            let windows = groups.windows_of(step).unwrap();
+            state = self.provider.record.advance(0, self.element, windows, state).unwrap();
+            if step == self.step {
+                state[0] ^= 1 << 40;
+            }
+            states.push(state);
+        }
+        states
+    }
 }
 
 impl Player for Erring<'_, '_> {
@@ -275,49 +288,95 @@ impl Player for Erring<'_, '_> {
                 vec![Move::Pick { values, place: place.unwrap() as u16 }]
             }
             Phase::ChooseChunk => {
-                let mut states: Vec<State> = Vec::new();
-                let mut state = position.before;
-                let groups = position.groups();
-                for step in 0..groups.count() {
-                    let windows = groups.windows_of(step).unwrap();
-                    state = self.provider.record.advance(0, self.element, windows, state).unwrap();
-                    if step == self.step {
-                        state[0] ^= 1 << 40;
-                    }
-                    states.push(state);
+                let states = self.states(position);
+                let end = states.last().copied().unwrap_or(position.before);
+                let mut value = self.provider.record.finish(0, self.element, end).unwrap();
+                let (at, width) =
+                    (self.element as usize * usize::from(position.width), position.width.into());
+                let own = shown.iter().skip(at % 1024).take(width).rev();
+                if value == own.fold(0, |value, &byte| value << 8 | u64::from(byte)) {
+                    value ^= 1;
                 }
-                let value = self.provider.record.finish(0, self.element, state).unwrap();
                 let states = pack_states(&states, position.words.into());
                 vec![Move::Claim {
                     chunk: shown.to_vec(),
                     claim: Claim { element: self.element, value, states },
                 }]
             }
+            Phase::Refine => {
+                let mut states = self.states(position);
+                *states.last_mut().unwrap() = position.after;
+                vec![Move::Refine { states: pack_states(&states, position.words.into()) }]
+            }
             _ => Vec::new(),
         }
     }
 }
 
-#[test]
-fn the_long_dot_is_that_of_the_vectors() {
-    let mut dice = Dice(22);
-    let (program, run, element) = long_dot(&mut dice);
-    let provider = Provider::new(Record::new(&program, &run).unwrap(), [5; 32]);
+/// A game of a receipt that is true at one element, whose claim has one false step.
+fn erring_game(program: &Program, run: &Run, element: u64, step: usize) -> Vec<u8> {
+    let provider = Provider::new(Record::new(program, run).unwrap(), [5; 32]);
     let how = Open::Operation(provider.record.own_wire(0).unwrap());
     let mut script = Script::open(&provider.ground, &how, 100).unwrap();
-    let opponent = Erring { provider: &provider, element, step: 37 };
+    let opponent = Erring { provider: &provider, element, step };
     loop {
         let (player, sender): (&dyn Player, _) = match script.position.phase.mover() {
             Side::Provider => (&provider, Sender::Provider),
             Side::Challenger => (&opponent, Sender::Challenger),
         };
-        let played = player.moves(&script.position, &script.shown, &mut dice).remove(0);
+        let played = player.moves(&script.position, &script.shown, &mut Dice(1)).remove(0);
         script.now += 1;
-        if script.attempt(sender, &played).unwrap().is_some() {
-            break;
+        if let Some(end) = script.attempt(sender, &played).unwrap() {
+            assert_eq!(end, Side::Provider);
+            return script.bytes;
         }
     }
-    golden("dot.json", "games", &[script.bytes]);
+}
+
+/// A run whose wire is true at one element, and elsewhere bytes that are not zero.
+fn run_at(program: &Program, inputs: Vec<Vec<u8>>, element: u64) -> Run {
+    let width = program.width(Source::Operation(0)).unwrap();
+    let cells = program.operations[0].shape.cells();
+    let noise = (0..width * cells).map(|i| (i.wrapping_mul(0x9e37_79b9) >> 13) as u8 | 1).collect();
+    let mut run = Run { inputs, wires: vec![noise] };
+    let value = {
+        let record = Record::new(program, &run).unwrap();
+        let descriptor = program.descriptor(0).unwrap();
+        let state = record.advance(0, element, 0..descriptor.windows(), descriptor.start()).unwrap();
+        record.finish(0, element, state).unwrap()
+    };
+    let at = width * element as usize;
+    run.wires[0][at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
+    run
+}
+
+#[test]
+fn the_long_dot_is_that_of_the_vectors() {
+    let (program, run, element) = long_dot(&mut Dice(22));
+    golden("dot.json", "games", &[erring_game(&program, &run, element, 37)]);
+}
+
+#[test]
+fn games_of_each_kind_are_those_of_the_vectors() {
+    let mut games = Vec::new();
+    for kind in kinds::kinds() {
+        let real = kind.program.precision == Precision::F32;
+        // A run of numbers over and over, whose length is prime.
+        let pattern: Vec<u8> = (0..10_007)
+            .flat_map(|i: u64| {
+                let bits = (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+                ((bits as f32 / (1 << 20) as f32) - 6.0).to_le_bytes()
+            })
+            .collect();
+        let bytes = |(number, input): (usize, &Input)| -> Vec<u8> {
+            let count = input.shape.cells() * if real { 4 } else { 1 };
+            pattern.iter().copied().cycle().skip(4 * 1009 * number).take(count).collect()
+        };
+        let inputs = kind.program.inputs.iter().enumerate().map(bytes).collect();
+        let run = run_at(&kind.program, inputs, kind.element);
+        games.push(erring_game(&kind.program, &run, kind.element, kind.step));
+    }
+    golden("kinds.json", "games", &games);
 }
 
 fn step_entry(

@@ -21,7 +21,7 @@ static POOLS: LazyLock<Vec<rayon::ThreadPool>> = LazyLock::new(|| {
 });
 
 static INSTRUCTIONS: LazyLock<Vec<Instructions>> = LazyLock::new(|| {
-    let available = Instructions::available();
+    let available: Vec<Instructions> = Instructions::available().collect();
     for instructions in [Instructions::Portable, Instructions::Avx2, Instructions::Avx512] {
         if !available.contains(&instructions) {
             eprintln!("skipped: this processor lacks {instructions:?}");

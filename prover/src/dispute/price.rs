@@ -8,16 +8,18 @@
 //! G_P = trace reveals + leaf + tensor reveals + chunk + splits + rebut      G_C = open + picks + claim + refines + timeout
 //! ```
 //!
-//! The figures stand in [`GasTable`], one place, so that measurements of the contracts replace drafts.
+//! The figures stand in [`GAS`], one place: each is what `contracts/snapshots` measure, rounded up, the dearest of what it
+//! stands for. `prover/tests/disputes/price.rs` reads the snapshots: no figure is below what was measured of its part, and
+//! no bound below the game that was played of each kind of operation, nor far above it.
 //!
 //! Specification: `papers/dispute.md`, section 6.
 
+use super::calldata::Calldata;
 use assay_circuits::descriptor::{CHUNK, Descriptor, MAX_CHUNKS, Operand};
 use assay_circuits::expression::Expression;
 use assay_circuits::formula::{Binary, Formula, Unary};
 use assay_circuits::program::{Access, Class, Precision, Program, Source, Term};
-use assay_circuits::root::HEADER_BYTES;
-use assay_verifier::dispute::{Groups, MAX_STATES, POSITION_BYTES};
+use assay_verifier::dispute::{Groups, MAX_STATES};
 use assay_verifier::referee::{GROUND_BYTES, RefereeError, judgeable};
 use assay_verifier::tensor_tree::LEVELS;
 use thiserror::Error;
@@ -28,32 +30,36 @@ pub const MOST_GAS: u64 = 8_000_000;
 /// Gas of what the contracts do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GasTable {
-    /// A transaction.
-    pub transaction: u64,
-    /// A byte of calldata.
-    pub byte: u64,
-    /// A byte of calldata at least, whatever is executed (EIP-7623).
-    pub floor_byte: u64,
-    /// What every move does: reads and writes the game, hashes the position, meters.
+    /// What every move does: reads and writes the game, asks the rules, tells the position, meters.
     pub turn: u64,
     /// What opening a game does beyond: its storage and the bond.
     pub open: u64,
-    /// A word that is hashed by keccak, its copy included.
-    pub word: u64,
+    /// What winning a game does beyond: its bond is paid out and burned.
+    pub end: u64,
+    /// What the fall of a receipt does beyond: bonds, price, prize.
+    pub fall: u64,
+    /// A byte of the move, passed on, hashed and counted.
+    pub byte: u64,
+    /// A byte that the move shows in its event.
+    pub shown: u64,
     /// A node of a keccak tree.
     pub keccak_node: u64,
     /// A chunk of a tensor: sixteen compressions.
     pub chunk: u64,
     /// A node of a tensor's tree.
     pub tensor_node: u64,
-    /// What judging does beyond: reads of the descriptor, checks of lists.
+    /// What describing and judging do beyond: calls, checks of lists.
     pub judge: u64,
     /// A byte of the descriptor, tables aside, that is interpreted.
     pub descriptor_byte: u64,
-    /// An element that is read: index maps, search of the opening.
-    pub read: u64,
-    /// A term of an index map.
+    /// A factor along a run of cells or a piece of it: where it lies, search of the opening.
+    pub run: u64,
+    /// A term of an index map, once a run.
     pub index_term: u64,
+    /// An element of a run that is read.
+    pub cell: u64,
+    /// A product of two integers of at most two bytes, its factors read.
+    pub narrow: u64,
     /// A multiplication and addition of integers, or a comparison.
     pub integer: u64,
     /// An addition, multiplication, fused multiply-add or comparison of binary32.
@@ -64,26 +70,31 @@ pub struct GasTable {
     pub function: u64,
 }
 
-/// What was measured, or estimated, of the contracts.
+/// What was measured of the contracts, rounded up.
 pub const GAS: GasTable = GasTable {
-    transaction: 21_000,
-    byte: 16,
-    floor_byte: 40,
-    turn: 30_000,
-    open: 160_000,
-    word: 10,
-    keccak_node: 210,
-    chunk: 108_000,
-    tensor_node: 7_100,
-    judge: 40_000,
-    descriptor_byte: 100,
-    read: 900,
-    index_term: 150,
+    turn: 34_000,
+    open: 145_000,
+    end: 60_000,
+    fall: 95_000,
+    byte: 4,
+    shown: 9,
+    keccak_node: 300,
+    chunk: 80_000,
+    tensor_node: 5_500,
+    judge: 18_000,
+    descriptor_byte: 80,
+    run: 2_000,
+    index_term: 400,
+    cell: 350,
+    narrow: 280,
     integer: 100,
-    real: 1_300,
-    division: 3_000,
+    real: 1_700,
+    division: 1_900,
     function: 25_000,
 };
+
+/// The bytes of a call beyond what a move shows: the position, of which at least 420 are zero, and the words of the ABI.
+const CALL: Calldata = Calldata { zeros: 900, others: 330 };
 
 /// A move of a dispute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -185,15 +196,10 @@ struct Costs<'a> {
 }
 
 impl Costs<'_> {
-    /// A transaction of so many bytes beyond the position, that executes so much.
+    /// A transaction of so many bytes beyond the position, none of them zero, that executes so much.
     fn transaction(&self, bytes: u64, execution: u64) -> u64 {
-        let bytes = bytes + POSITION_BYTES as u64 + 200;
-        let used = self.gas.byte * bytes + self.gas.turn + execution;
-        self.gas.transaction + used.max(self.gas.floor_byte * bytes)
-    }
-
-    fn hashed(&self, bytes: u64) -> u64 {
-        self.gas.word * bytes.div_ceil(32)
+        let data = Calldata { others: CALL.others + bytes, ..CALL };
+        data.gas(self.gas.turn + self.gas.byte * bytes + execution)
     }
 
     /// The moves of a game about this operation, how often each is made at most, and their gas.
@@ -204,46 +210,47 @@ impl Costs<'_> {
             (depth(self.program.operations.len() as u64), depth(wire.div_ceil(CHUNK as u64)));
         let levels = u64::from(LEVELS);
         let (trace_reveals, tensor_reveals) = (trace.div_ceil(levels), tensor.div_ceil(levels));
-        let shown = |levels: u64| 32 << levels;
-        let reveal_trace = self.transaction(
-            shown(trace.min(levels)),
-            gas.keccak_node * (1 << trace.min(levels)) + gas.keccak_node * trace + self.hashed(shown(levels)),
-        );
-        let reveal_tensor =
-            self.transaction(shown(tensor.min(levels)), gas.tensor_node * (1 << tensor.min(levels)));
-        let pick = self.transaction(shown(levels), self.hashed(shown(levels)) + 16 * gas.word);
+        let reveal = |height: u64, above: u64, node: u64| {
+            let values = 1 << height.min(levels);
+            self.transaction(32 * values, node * (values + above) + gas.shown * 32 * values)
+        };
+        let pick = self.transaction(32 << levels, 0);
         let leaf_bytes = GROUND_BYTES as u64 + 32 + self.bytes + 32 * trace;
-        let describe = gas.judge + gas.descriptor_byte * self.interpreted() + self.hashed(self.bytes);
-        let leaf = self.transaction(leaf_bytes, describe + gas.keccak_node * (trace + 8));
-        let chunk = self.transaction(CHUNK as u64, gas.chunk + self.hashed(CHUNK as u64));
-        let words = 8 * self.descriptor.words() as u64;
+        let describe = self.describe() + gas.keccak_node * (2 * trace + 8);
+        let leaf = self.transaction(leaf_bytes, describe);
+        let chunk = self.transaction(CHUNK as u64, gas.chunk + gas.shown * CHUNK as u64);
         let mut windows = self.descriptor.windows();
-        let states = words * windows.min(MAX_STATES);
-        let claim = self.transaction(CHUNK as u64 + states, self.hashed(CHUNK as u64 + states));
+        let states = 8 * self.descriptor.words() as u64 * windows.min(MAX_STATES);
+        let claim = self.transaction(CHUNK as u64 + states, gas.shown * states);
         let mut rounds = 0;
         while windows > MAX_STATES {
             windows = Groups { from: 0, to: windows }.size();
             rounds += 1;
         }
-        let split = self.transaction(states, self.hashed(states));
+        let split = self.transaction(states, 0);
+        let refine = self.transaction(states, gas.shown * states);
         let open = self.transaction(
             leaf_bytes + 32 * (trace + tensor) + CHUNK as u64 + states,
-            gas.open + leaf + gas.keccak_node * trace + gas.chunk + gas.tensor_node * tensor,
+            gas.open + describe + gas.chunk + gas.tensor_node * tensor + gas.shown * states,
         );
-        let opened_at_root = gas.open + self.transaction(HEADER_BYTES as u64 + 200, gas.keccak_node * 8);
         vec![
-            (Play::Reveal, trace_reveals, reveal_trace),
-            (Play::Reveal, tensor_reveals, reveal_tensor),
+            (Play::Reveal, trace_reveals, reveal(trace, trace, gas.keccak_node)),
+            (Play::Reveal, tensor_reveals, reveal(tensor, 0, gas.tensor_node)),
             (Play::RevealLeaf, 1, leaf),
             (Play::RevealChunk, 1, chunk),
             (Play::Split, rounds, split),
             (Play::Rebut, 1, self.rebut(states)),
-            (Play::Open, 1, open.max(opened_at_root)),
+            (Play::Open, 1, open),
             (Play::Pick, trace_reveals + tensor_reveals, pick),
             (Play::Claim, 1, claim),
-            (Play::Refine, rounds, split),
-            (Play::Timeout, 1, self.transaction(0, gas.turn)),
+            (Play::Refine, rounds, refine),
+            (Play::Timeout, 1, self.transaction(0, gas.fall)),
         ]
+    }
+
+    /// Reading the descriptor.
+    fn describe(&self) -> u64 {
+        self.gas.judge + self.gas.descriptor_byte * self.interpreted()
     }
 
     /// Bytes of the descriptor that are interpreted: all but those of tables.
@@ -262,11 +269,8 @@ impl Costs<'_> {
     /// The dearest rebut.
     fn rebut(&self, states: u64) -> u64 {
         let fixed = GROUND_BYTES as u64 + self.bytes + states;
-        let describe = self.gas.judge
-            + self.gas.descriptor_byte * self.interpreted()
-            + self.hashed(fixed + 2 * self.bytes);
         let (opened, execution) = self.dearest_step();
-        self.transaction(fixed + opened, describe + execution)
+        self.transaction(fixed + opened, self.gas.end + self.describe() + execution)
     }
 
     /// Bytes and gas of the dearest step: its openings and its arithmetic.
@@ -305,18 +309,39 @@ impl Costs<'_> {
             bytes += (1 + more) * own_bytes;
             gas += (1 + more) * own_gas;
         }
-        let reads: u64 = term.factors.iter().map(|access| self.read(access)).sum();
+        // A run ends with its axis, and a piece of it where a factor goes to its next chunk.
+        let innermost = self.innermost(term);
+        let runs = if innermost.is_multiple_of(stride) { 1 } else { 1 + stride.div_ceil(innermost) };
+        let aims: u64 = term.factors.iter().map(|access| self.aim(access)).sum();
+        let pieces = MAX_CHUNKS as u64 * self.gas.run;
+        let is_narrow =
+            |access: &Access| self.descriptor.operand(access.source).is_some_and(|x| x.width <= 2);
         let cell = match self.descriptor.precision {
-            Precision::Int8 => self.gas.integer * (1 + term.factors.len() as u64),
-            Precision::F32 => 2 * self.gas.real,
+            Precision::Int8 if term.factors.len() == 2 && term.factors.iter().all(is_narrow) => {
+                self.gas.narrow
+            }
+            Precision::Int8 => (self.gas.cell + self.gas.integer) * (1 + term.factors.len() as u64),
+            Precision::F32 => self.gas.cell + self.gas.real,
         };
-        (bytes, gas + stride * (reads + cell))
+        (bytes, gas + runs * aims + pieces + stride * cell)
+    }
+
+    /// Cells of the innermost axis of a term's loop that has more than one.
+    fn innermost(&self, term: &Term) -> u64 {
+        let operation = &self.descriptor.operation;
+        let axes = match self.descriptor.precision {
+            Precision::Int8 => operation.reduce_axes(term),
+            Precision::F32 => (operation.shape.rank()..operation.loop_sizes().len()).collect(),
+        };
+        let sizes = operation.loop_sizes();
+        let last = axes.iter().rev().filter_map(|&axis| sizes.get(axis)).find(|&&size| size > 1);
+        last.map_or(1, |&size| size as u64)
     }
 
     /// The last step, which reads these terms and evaluates the expression.
     fn end(&self, terms: &[&Term]) -> (u64, u64) {
         let all: Vec<&Access> = terms.iter().flat_map(|term| &term.factors).collect();
-        let reads: u64 = all.iter().map(|access| self.read(access)).sum();
+        let reads: u64 = all.iter().map(|access| self.aim(access) + self.gas.cell).sum();
         let openings = |accesses: &[&Access], most: usize| {
             let mut costs: Vec<(u64, u64)> = accesses.iter().map(|x| self.opening(x.source)).collect();
             costs.sort_by_key(|&(bytes, gas)| std::cmp::Reverse(self.transaction(bytes, gas)));
@@ -334,10 +359,7 @@ impl Costs<'_> {
         };
         let inputs = all.iter().any(|access| matches!(access.source, Source::Input(_)));
         let list = if inputs { 32 * self.program.inputs.len() as u64 } else { 0 };
-        (
-            bytes + list,
-            gas + self.hashed(list) + reads + self.expression(&self.descriptor.operation.expression),
-        )
+        (bytes + list, gas + reads + self.expression(&self.descriptor.operation.expression))
     }
 
     /// The most accesses that are inside of their tensors at one output element: fewer than all where tensors are joined
@@ -394,9 +416,10 @@ impl Costs<'_> {
         if reads { 32 * self.program.inputs.len() as u64 } else { 0 }
     }
 
-    fn read(&self, access: &Access) -> u64 {
+    /// A factor along a run.
+    fn aim(&self, access: &Access) -> u64 {
         let terms: usize = access.index.iter().map(|affine| 1 + affine.terms.len()).sum();
-        self.gas.read + self.gas.index_term * terms as u64
+        self.gas.run + self.gas.index_term * terms as u64
     }
 
     fn expression(&self, expression: &Expression) -> u64 {

@@ -1,10 +1,11 @@
 //! Formulas over many elements, in the widest vectors that the processor has.
 //!
-//! A formula is a [`Map`]: operands of one element in, one element out. [`map`] runs it over slices in a loop that is
-//! compiled three times, without instruction sets, for AVX2 with FMA, and for AVX-512; the compiler makes vectors of
-//! the loop, because formulas have no branches. All three give the same bits, so which one runs is
-//! not observable. A closure would not do: code inside one is not compiled again for the caller's instruction
-//! set unless it is inlined, which `#[inline(always)]` on a method forces and nothing forces on a closure.
+//! A [`Loop`] is compiled three times, without instruction sets, for AVX2 with FMA, and for AVX-512, and
+//! [`Instructions::run`] takes one of them; the compiler makes vectors of the loop if its body has no branches. All
+//! three give the same bits, so which one runs is not observable. A [`Map`] is the usual body: operands of one element in,
+//! one element out, which [`map`] runs over slices. Closures would not do: code is compiled for the
+//! caller's instruction set only where it is inlined, which `#[inline(always)]` forces on a method and nothing on a
+//! closure.
 //!
 //! ```
 //! use assay_circuits::elementary::exp;
@@ -29,6 +30,14 @@
 use super::real::Hard;
 use assay_circuits::real::Real;
 
+/// A loop to be compiled for each set of instructions.
+pub trait Loop {
+    /// What it returns.
+    type Output;
+    /// The loop. Implementations and all that they call are `#[inline(always)]`.
+    fn run(self) -> Self::Output;
+}
+
 /// A formula of `N` operands.
 pub trait Map<const N: usize> {
     /// One element. Implementations are `#[inline(always)]`; the result is made canonical by the caller.
@@ -48,9 +57,14 @@ pub enum Instructions {
 
 impl Instructions {
     /// Those that this processor has, narrowest first.
-    pub fn available() -> Vec<Instructions> {
+    pub fn available() -> impl DoubleEndedIterator<Item = Instructions> {
         let all = [Instructions::Portable, Instructions::Avx2, Instructions::Avx512];
-        all.into_iter().filter(|instructions| instructions.present()).collect()
+        all.into_iter().filter(|instructions| instructions.present())
+    }
+
+    /// The widest that this processor has.
+    pub fn widest() -> Instructions {
+        Instructions::available().next_back().unwrap_or(Instructions::Portable)
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -72,60 +86,68 @@ impl Instructions {
     fn present(self) -> bool {
         self == Instructions::Portable
     }
+
+    /// Runs a loop with these instructions, or portable ones where the processor lacks them.
+    pub fn run<L: Loop>(self, kernel: L) -> L::Output {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512 if self.present() => {
+                // SAFETY: the processor has these instructions.
+                unsafe { avx512(kernel) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2 if self.present() => {
+                // SAFETY: the processor has these instructions.
+                unsafe { avx2(kernel) }
+            }
+            _ => kernel.run(),
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn avx2<L: Loop>(kernel: L) -> L::Output {
+    kernel.run()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+fn avx512<L: Loop>(kernel: L) -> L::Output {
+    kernel.run()
 }
 
 /// `out[i] = canonical(formula(operands[0][i], ..))`, as far as the shortest slice goes.
 pub fn map<const N: usize, M: Map<N>>(formula: &M, operands: [&[f32]; N], out: &mut [f32]) {
-    let widest = if Instructions::Avx512.present() {
-        Instructions::Avx512
-    } else if Instructions::Avx2.present() {
-        Instructions::Avx2
-    } else {
-        Instructions::Portable
-    };
-    map_with(widest, formula, operands, out);
+    map_with(Instructions::widest(), formula, operands, out);
 }
 
-/// [`map`] with given instructions, or portable ones where the processor lacks them.
+/// [`map`] with given instructions.
 pub fn map_with<const N: usize, M: Map<N>>(
     instructions: Instructions,
     formula: &M,
     operands: [&[f32]; N],
     out: &mut [f32],
 ) {
-    match instructions {
-        #[cfg(target_arch = "x86_64")]
-        Instructions::Avx512 if instructions.present() => {
-            // SAFETY: the processor has these instructions.
-            unsafe { avx512(formula, operands, out) }
+    instructions.run(Elements { formula, operands, out });
+}
+
+struct Elements<'a, const N: usize, M> {
+    formula: &'a M,
+    operands: [&'a [f32]; N],
+    out: &'a mut [f32],
+}
+
+impl<const N: usize, M: Map<N>> Loop for Elements<'_, N, M> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let length = self.operands.iter().map(|operand| operand.len()).fold(self.out.len(), usize::min);
+        // Slices of one length, so that no access within the loop is checked.
+        let operands = self.operands.map(|operand| &operand[..length]);
+        for (i, out) in self.out[..length].iter_mut().enumerate() {
+            *out = self.formula.element(operands.map(|operand| Hard(operand[i]))).canonical().0;
         }
-        #[cfg(target_arch = "x86_64")]
-        Instructions::Avx2 if instructions.present() => {
-            // SAFETY: the processor has these instructions.
-            unsafe { avx2(formula, operands, out) }
-        }
-        _ => every(formula, operands, out),
     }
-}
-
-#[inline(always)]
-fn every<const N: usize, M: Map<N>>(formula: &M, operands: [&[f32]; N], out: &mut [f32]) {
-    let length = operands.iter().map(|operand| operand.len()).fold(out.len(), usize::min);
-    // Slices of one length, so that no access within the loop is checked.
-    let operands = operands.map(|operand| &operand[..length]);
-    for (i, out) in out[..length].iter_mut().enumerate() {
-        *out = formula.element(operands.map(|operand| Hard(operand[i]))).canonical().0;
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn avx2<const N: usize, M: Map<N>>(formula: &M, operands: [&[f32]; N], out: &mut [f32]) {
-    every(formula, operands, out);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
-fn avx512<const N: usize, M: Map<N>>(formula: &M, operands: [&[f32]; N], out: &mut [f32]) {
-    every(formula, operands, out);
 }

@@ -4,6 +4,8 @@
 mod common;
 
 mod clocks;
+#[allow(dead_code)]
+mod kinds;
 mod lies;
 mod long;
 mod money;

@@ -2,6 +2,7 @@
 
 use super::common::programs::{Dice, Numbers, Recipe, empty};
 use super::common::reals::{RealMaker, RealRecipe};
+use super::kinds::kinds;
 use super::play::{CLOCKS, Player, Slanderer};
 use super::world::Job;
 use assay_circuits::expression::Expression;
@@ -12,14 +13,16 @@ use assay_circuits::program::{
 };
 use assay_circuits::shape::Shape;
 use assay_circuits::tensor::{Bounds, REAL_BOUNDS};
+use assay_prover::dispute::calldata::{Calldata, TRANSACTION};
 use assay_prover::dispute::price::{GAS, MOST_GAS, Play, Priceless, price};
 use assay_prover::dispute::{Provider, Record};
 use assay_verifier::dispute::{self, Move, Next, Open, Sender, Side};
 use assay_verifier::referee::{RefereeError, judgeable};
+use std::collections::BTreeMap;
 
 /// Gas that a move takes at least.
 fn least(played: &Move) -> u64 {
-    let calldata = GAS.byte * played.encode().len() as u64;
+    let calldata = Calldata::of(&played.encode()).price();
     let work = match played {
         Move::RevealChunk { .. } => GAS.chunk,
         Move::Rebut { openings, .. } => openings
@@ -31,7 +34,7 @@ fn least(played: &Move) -> u64 {
             .sum(),
         _ => 0,
     };
-    GAS.transaction + GAS.turn + calldata + work
+    TRANSACTION + GAS.turn + calldata + work
 }
 
 // 17
@@ -47,7 +50,7 @@ fn no_game_costs_more_than_its_price() {
         let slanderer = Slanderer { provider: &provider };
         for _ in 0..4 {
             let mut position = dispute::open(&provider.ground, &Open::Root, CLOCKS, 0).unwrap();
-            let (mut shown, mut spent) = (Vec::new(), [0, GAS.transaction]);
+            let (mut shown, mut spent) = (Vec::new(), [0, TRANSACTION]);
             for now in 1.. {
                 let mover = position.phase.mover();
                 let (player, sender): (&dyn Player, _) = match mover {
@@ -71,6 +74,78 @@ fn no_game_costs_more_than_its_price() {
         }
     }
     assert!(games > 400);
+}
+
+/// What a move takes more where gas has a price, and is therefore written down.
+const METERED: u64 = 2_800;
+
+/// The figures of a file of `contracts/snapshots`, an object of decimal strings.
+fn snapshot(name: &str) -> BTreeMap<String, u64> {
+    let path = format!("{}/../contracts/snapshots/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let strings: Vec<&str> = text.split('"').skip(1).step_by(2).collect();
+    strings.as_chunks::<2>().0.iter().map(|[name, gas]| (name.to_string(), gas.parse().unwrap())).collect()
+}
+
+#[test]
+fn no_figure_is_below_what_the_contracts_take() {
+    let gas = snapshot("gas");
+    let parts = [
+        (GAS.chunk, vec!["chunk of 1024 bytes"]),
+        (GAS.tensor_node, vec!["parent"]),
+        (
+            GAS.real,
+            vec!["add", "sub that cancels", "mul", "fma", "fma of a zero", "fma of a subnormal number"],
+        ),
+        (GAS.real, vec!["maximum", "roundEven"]),
+        (GAS.division, vec!["div", "sqrt", "rsqrt"]),
+        (GAS.function, vec!["exp", "log", "tanh", "erf", "sigmoid", "rsqrt", "sin", "cos"]),
+    ];
+    for (figure, names) in parts {
+        for name in names {
+            assert!(gas[name] <= figure, "{name} takes {}", gas[name]);
+        }
+    }
+    let level = gas["opening at depth 9"] - gas["opening at depth 8"];
+    assert!(level <= GAS.tensor_node && gas["merge of 16"] <= 15 * GAS.tensor_node);
+    let moves = snapshot("dispute");
+    let fixed = [
+        ("finalise", GAS.turn + TRANSACTION + GAS.end),
+        ("timeout", GAS.turn + TRANSACTION + GAS.end + 60_000),
+    ];
+    for (name, bound) in fixed {
+        assert!(moves[name] <= bound, "{name} takes {}", moves[name]);
+    }
+    // Beside 300 bytes, the second move carries a header, the third eight nodes.
+    let fixed = [("timeout", 0, GAS.fall), ("openRoot", 182, GAS.open), ("pick operation", 256, 0)];
+    for (name, bytes, figure) in fixed {
+        let bound = Calldata { zeros: 600, others: 300 + bytes }.gas(GAS.turn + GAS.byte * bytes + figure);
+        assert!(moves[name] + METERED <= bound, "{name} takes {}", moves[name]);
+    }
+    for name in ["Formulas", "Referee", "Rules", "AssayDispute"] {
+        assert!(moves[&format!("code size: {name}")] <= 24_576);
+    }
+}
+
+#[test]
+fn no_bound_is_below_the_game_of_a_kind_or_far_above_it() {
+    let played = snapshot("kinds");
+    let kinds = kinds();
+    assert_eq!(played.len(), 4 * kinds.len());
+    for kind in kinds {
+        let of = |what: &str| played[&format!("{}: {what}", kind.name)];
+        let bound = price(&kind.program, &GAS).unwrap();
+        let pairs = [
+            (bound.provider, of("provider") + 8 * METERED),
+            (bound.challenger, of("challenger") + 8 * METERED),
+            (bound.dearest.0, of("rebut") + METERED),
+        ];
+        for (bound, measured) in pairs {
+            assert!(measured <= bound, "{}: {measured} is beyond {bound}", kind.name);
+            assert!(bound <= 2 * measured, "{}: {bound} for {measured}", kind.name);
+        }
+        assert!(of("rebut") + METERED <= 1_100_000, "{}", kind.name);
+    }
 }
 
 // 17
