@@ -63,6 +63,13 @@ impl Program {
         Some(w.finish())
     }
 
+    /// The bytes of an output's leaf: its name, operation, scale and visibility.
+    pub fn output_bytes(&self, number: usize) -> Option<Vec<u8>> {
+        let mut w = Writer::new();
+        encode_output(self.outputs.get(number)?, &mut w);
+        Some(w.finish())
+    }
+
     /// The leaf of each constant, in order.
     pub fn constant_leaves(&self) -> Vec<Digest32> {
         self.constants.iter().map(|x| leaf(x, encode_constant_header)).collect()

@@ -36,6 +36,8 @@ pub enum CliError {
     #[error("{0}")]
     Usage(String),
     #[error(transparent)]
+    Node(#[from] crate::dispute::NodeError),
+    #[error(transparent)]
     Execute(#[from] ExecuteError),
     #[error(transparent)]
     Lower(#[from] LowerError),

@@ -1,4 +1,5 @@
-//! The command line of Assay: compile a network, run it, prove the run or sign a receipt for it, verify either.
+//! The command line of Assay: compile a network, run it, prove the run or sign a receipt for it, verify either, dispute
+//! a receipt.
 //!
 //! Each subcommand is a file that turns its arguments into a [`report::Report`]; this one prints the report, as
 //! text or as JSON, and says how the process ends: 0 done or verified, 1 rejected, 2 an error of usage or input.
@@ -8,8 +9,10 @@ mod audit;
 mod beacon;
 mod compile;
 mod demo;
+mod dispute;
 mod error;
 mod export;
+mod flip;
 mod inspect;
 mod key;
 mod model;
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Export(args) => args.execute(),
         Command::Demo(args) => args.execute(),
         Command::Audit(args) => args.execute(),
+        Command::Dispute(args) => args.execute(),
     };
     report::finish(result, json)
 }

@@ -2,6 +2,7 @@
 
 use crate::args::{InputArgs, file_name};
 use crate::error::CliError;
+use crate::flip::{Flip, parse_flip};
 use crate::model::read_program;
 use crate::progress::Progress;
 use crate::receipt::read_terms;
@@ -15,7 +16,7 @@ use assay_prover::compile::dequantise_output;
 use assay_prover::envelope::{EnvelopeError, OutputFile, seal};
 use assay_prover::files::{FileError, write_atomically, write_tensor};
 use assay_prover::onnx::{Data, Tensor, TensorError};
-use assay_prover::receipt::receipt_of;
+use assay_prover::receipt::{receipt_of, wire_digests};
 use assay_prover::run::Run;
 use assay_prover::spill::write_trace;
 use assay_prover::trace::TensorBytes;
@@ -68,6 +69,10 @@ struct ReceiptArgs {
     /// A new folder for the output of each operation, to open them from in an audit or a dispute.
     #[arg(long, value_name = "DIR", requires = "receipt")]
     trace_dir: Option<PathBuf>,
+    /// Flips a bit of an operation's output before the receipt is made: a fault on purpose, to try out replay, audit
+    /// and dispute.
+    #[arg(long, value_name = "OPERATION:BIT", requires = "receipt", value_parser = parse_flip)]
+    flip: Option<Flip>,
 }
 
 /// A receipt that is signed and not yet written.
@@ -115,9 +120,15 @@ impl RunArgs {
         let (inputs, notes) = read_run_inputs(&program, &self.inputs.files(&program), self.inputs.sample)?;
         progress.phase("running");
         let start = Instant::now();
-        let (run, digests) = match self.receipt.receipt {
-            Some(_) => Run::hashed(&program, &inputs)?,
-            None => (Run::new(&program, &inputs)?, Vec::new()),
+        let (run, digests) = match (&self.receipt.receipt, self.receipt.flip) {
+            (Some(_), None) => Run::hashed(&program, &inputs)?,
+            (Some(_), Some(flip)) => {
+                let mut run = Run::new(&program, &inputs)?;
+                flip.apply(&program, &mut run).map_err(|why| CliError::Usage(format!("--flip: {why}")))?;
+                let digests = wire_digests(&program, &run);
+                (run, digests)
+            }
+            (None, _) => (Run::new(&program, &inputs)?, Vec::new()),
         };
         let took = start.elapsed();
         let signed = self.receipt.sign(&program, &run, digests)?;

@@ -4,10 +4,14 @@
 //! `artifacts/` is written by `tools/artifacts.mjs`. No crate that proves or verifies depends on this one.
 
 mod deploy;
+mod reverts;
+mod views;
 mod words;
 
 pub use deploy::{Deployed, deploy};
-pub use words::{Call, call, ground, open, position, position_of, post, terms};
+pub use reverts::reason;
+pub use views::{Job, Stage, Status, game_id, job};
+pub use words::{Call, call, contest, ground, open, position, position_of, post, terms};
 
 /// The bindings that `sol!` makes of the artifacts.
 #[allow(missing_docs, clippy::all)]
@@ -15,22 +19,22 @@ pub mod abi {
     use alloy::sol;
 
     sol!(
-        #[sol(rpc)]
+        #[sol(rpc, extra_derives(Debug))]
         Formulas,
         "artifacts/Formulas.json"
     );
     sol!(
-        #[sol(rpc)]
+        #[sol(rpc, extra_derives(Debug))]
         Referee,
         "artifacts/Referee.json"
     );
     sol!(
-        #[sol(rpc)]
+        #[sol(rpc, extra_derives(Debug))]
         Rules,
         "artifacts/Rules.json"
     );
     sol!(
-        #[sol(rpc)]
+        #[sol(rpc, extra_derives(Debug))]
         AssayDispute,
         "artifacts/AssayDispute.json"
     );

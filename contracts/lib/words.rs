@@ -20,9 +20,16 @@ pub struct Call {
     pub data: Bytes,
 }
 
+impl Call {
+    /// A call of a function.
+    pub fn of<C: SolCall>(call: &C) -> Call {
+        let name = C::SIGNATURE.split('(').next().unwrap_or_default();
+        Call { name, data: call.abi_encode().into() }
+    }
+}
+
 fn encoded<C: SolCall>(call: &C) -> Call {
-    let name = C::SIGNATURE.split('(').next().unwrap_or_default();
-    Call { name, data: call.abi_encode().into() }
+    Call::of(call)
 }
 
 fn words(words: &[[u8; 32]]) -> Bytes {
@@ -135,6 +142,8 @@ pub fn open(on: &Ground, commitment: [u8; 32], how: &Open) -> Call {
         }),
     }
 }
+
+pub fn contest(_: B256, _: &Position, _: &Ground, _: &assay_verifier::escrow::Shown) -> Option<Call> { None }
 
 /// A move of a game at a position; none where the contract has no such position.
 pub fn call(game: B256, at: &Position, played: &Move) -> Option<Call> {

@@ -95,6 +95,14 @@ impl SigningKey {
         }
     }
 
+    /// The scalar of a secp256k1 key, with which its account signs transactions; none of Ed25519.
+    pub fn account(&self) -> Option<[u8; 32]> {
+        match self {
+            SigningKey::Ed25519(_) => None,
+            SigningKey::Secp256k1(key) => Some(key.to_bytes().into()),
+        }
+    }
+
     /// Signs a receipt. The domain is where a secp256k1 signature counts; Ed25519 has none.
     pub fn sign(&self, receipt: &Receipt, domain: &Domain) -> Signature {
         match self {

@@ -80,6 +80,8 @@ impl<'a, T: TensorBytes> Challenger<'a, T> {
         }
     }
 
+    pub fn show(&self, _: &Position, _: &Digest32) -> Result<assay_verifier::escrow::Shown, NoMove> { Err(NoMove::NothingFalse) }
+
     /// The honest computation of the first element that differs from the provider's chunk.
     fn claim(&self, position: &Position, theirs: &[u8]) -> Result<Claim, NoMove> {
         let (_, bytes) = self.record.tensor(position.operation)?;

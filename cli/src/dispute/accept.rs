@@ -1,0 +1,65 @@
+//! `assay dispute accept`: the provider checks the terms against its own files, and locks its bond.
+
+use super::agent::place;
+use super::node::WalletArgs;
+use super::offer::least_bonds;
+use super::side::{JobOfArgs, check_terms, input_digests};
+use super::units::amount;
+use super::{job_of, job_report};
+use crate::error::CliError;
+use crate::receipt::read_terms;
+use crate::report::Report;
+use alloy::primitives::U256;
+use assay_contracts::abi::AssayDispute as A;
+use assay_contracts::{Call, Stage};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Arguments of `assay dispute accept`.
+#[derive(Args)]
+pub struct AcceptArgs {
+    /// The terms.
+    #[arg(value_name = "TERMS.json")]
+    terms: PathBuf,
+    #[command(flatten)]
+    wallet: WalletArgs,
+    #[command(flatten)]
+    job: JobOfArgs,
+}
+
+impl AcceptArgs {
+    /// Checks, then pays in.
+    pub async fn execute(&self) -> Result<Report, CliError> {
+        let agreed = read_terms(&self.terms)?;
+        let (program, inputs) = self.job.read()?;
+        check_terms(&self.terms, &agreed.terms, &program, &input_digests(&program, inputs))?;
+        let account = self.wallet.connect().await?;
+        account.node.expect(&agreed.chain_id)?;
+        let terms = &agreed.terms;
+        let refuse = |problem: String| Err(CliError::content(&self.terms, problem));
+        if account.address.0.0 != terms.provider {
+            return refuse(format!("the provider is another account than {}", account.address));
+        }
+        let cap = U256::from_be_bytes(terms.gas_price_cap);
+        let (_, least) = least_bonds(&self.job.model, &program, cap)?;
+        if U256::from_be_bytes(terms.challenger_bond) < least {
+            return refuse(format!("a challenger's bond does not pay for your moves: it should be {least}"));
+        }
+        let place = place(&agreed, account.address);
+        let before = job_of(&account.node, &place).await?;
+        if before.stage != Stage::Offered {
+            return refuse(format!("the job is {:?}, not offered", before.stage));
+        }
+        let (bond, token) = (U256::from_be_bytes(terms.provider_bond), before.token);
+        let accept = Call::of(&A::acceptCall { id: place.job });
+        let mut mined = Vec::new();
+        account.pay_in(place.contract, token, bond, &accept, &mut mined).await?;
+        let mut lines = vec![
+            format!("accepted        job {}", place.job),
+            format!("bond            {}", amount(bond, token.is_zero())),
+        ];
+        let job = job_of(&account.node, &place).await?;
+        let json = job_report(&mut lines, &place, &job, &mined);
+        Ok(Report::done(lines.join("\n"), json))
+    }
+}

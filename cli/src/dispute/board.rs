@@ -1,0 +1,186 @@
+//! What a chain says of a job: how far it is, and where each of its games stands.
+//!
+//! The contract keeps only the hash of a game's position; the position itself, and what the last move showed, come from its
+//! events. They are read from the block on in which the receipt was posted, each block once, the last ones again in case
+//! the chain has replaced them. A position that is not the contract's is never used.
+
+use super::node::{Node, NodeError};
+use super::state::{Seen, State};
+use alloy::eips::BlockNumberOrTag;
+use alloy::primitives::{Address, B256, U256};
+use alloy::providers::Provider;
+use alloy::rpc::types::{Filter, Log};
+use alloy::sol_types::SolEvent;
+use assay_circuits::root::Digest32;
+use assay_contracts::abi::AssayDispute as A;
+use assay_contracts::{Job, Stage, Status, game_id, job, position_of};
+use assay_verifier::dispute::Position;
+use assay_verifier::referee::Ground;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Blocks that are asked for at once.
+const BLOCKS: u64 = 5_000;
+/// Blocks that are read again, in case the chain has replaced them.
+const REPLACEABLE: u64 = 64;
+
+/// A job and its games.
+pub struct Board {
+    /// The job.
+    pub job: Job,
+    /// Its games, in order.
+    pub games: Vec<Game>,
+    /// The time of the latest block: what is not late by it may still be in time.
+    pub block_time: u64,
+    /// The same, or this machine's clock where that is later: a chain without transactions may have no new block.
+    pub now: u64,
+    /// What the account may withdraw.
+    pub credit: U256,
+}
+
+/// A game.
+pub struct Game {
+    /// Its id.
+    pub id: B256,
+    /// Its number among the job's.
+    pub number: u32,
+    /// Who opened it.
+    pub challenger: Address,
+    /// How it stands.
+    pub status: Status,
+    /// When it was opened.
+    pub opened: u64,
+    /// Its last position; none where the events do not have it.
+    pub position: Option<Position>,
+    /// What the last move showed.
+    pub shown: Vec<u8>,
+}
+
+/// A job on a chain.
+pub struct Place {
+    /// The contract.
+    pub contract: Address,
+    /// The job's id.
+    pub job: B256,
+    /// The account that is asked about.
+    pub account: Address,
+}
+
+impl Place {
+    /// Reads the job and its games. The state remembers what was read of the events.
+    pub async fn read(&self, node: &Node, state: &mut State) -> Result<Board, NodeError> {
+        let failed = |error| node.failed(error);
+        let contract = A::new(self.contract, &node.rpc);
+        let latest = node.block(BlockNumberOrTag::Latest).await?.header;
+        let job = job(&node.rpc, self.contract, self.job).await.map_err(failed)?;
+        let credit = self.credit(node, job.token).await?;
+        if job.posted > 0 && state.posted.is_none() {
+            state.posted = Some(first_block_at(node, job.posted, latest.number).await?);
+        }
+        self.read_events(node, state, job.games, latest.number).await?;
+        let mut games = Vec::new();
+        for number in 0..job.games {
+            let id = game_id(self.job, number);
+            let record = contract.gameOf(id).call().await.map_err(failed)?;
+            let seen = state.games.get(&number).filter(|seen| seen.position().hash() == record.position.0);
+            games.push(Game {
+                id,
+                number,
+                challenger: record.challenger,
+                status: Status::of(record.status).unwrap_or(Status::None),
+                opened: record.opened.into(),
+                position: seen.map(Seen::position),
+                shown: seen.map(|seen| seen.shown.clone()).unwrap_or_default(),
+            });
+        }
+        // What was read before the chain replaced it.
+        if games.iter().any(|game| game.status == Status::Open && game.position.is_none()) {
+            state.scanned = 0;
+        }
+        let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let (block_time, now) = (latest.timestamp, latest.timestamp.max(clock));
+        Ok(Board { job, games, block_time, now, credit })
+    }
+
+    async fn read_events(
+        &self,
+        node: &Node,
+        state: &mut State,
+        games: u32,
+        latest: u64,
+    ) -> Result<(), NodeError> {
+        let Some(posted) = state.posted else { return Ok(()) };
+        let ids: Vec<B256> = (0..games).map(|number| game_id(self.job, number)).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut from = state.scanned.saturating_sub(REPLACEABLE).max(posted);
+        while from <= latest {
+            let to = latest.min(from + BLOCKS - 1);
+            let filter = Filter::new().address(self.contract).from_block(from).to_block(to);
+            let filter = filter.event_signature(A::Moved::SIGNATURE_HASH).topic1(ids.clone());
+            for log in node.rpc.get_logs(&filter).await.map_err(|error| node.failed(error))? {
+                let Some(moved) = decoded::<A::Moved>(&log) else { continue };
+                let number = ids.iter().position(|id| *id == moved.game);
+                let (Some(number), Some(position)) = (number, position_of(&moved.position)) else { continue };
+                state.games.insert(number as u32, Seen::new(&position, moved.shown.to_vec()));
+            }
+            from = to + 1;
+            state.scanned = to;
+        }
+        Ok(())
+    }
+
+    /// What the account may withdraw of a token.
+    pub async fn credit(&self, node: &Node, token: Address) -> Result<U256, NodeError> {
+        let credits = A::new(self.contract, &node.rpc).credits(token, self.account).call().await;
+        credits.map_err(|error| node.failed(error))
+    }
+
+    /// What all games of the job stand on, as its poster stated it.
+    pub async fn ground(&self, node: &Node, board: &Board, state: &State) -> Result<Ground, NodeError> {
+        let missing = || node.failed(format!("there is no receipt of job {} in its events", self.job));
+        let from = state.posted.ok_or_else(missing)?;
+        let filter = Filter::new().address(self.contract).from_block(from).to_block(from + BLOCKS - 1);
+        let filter = filter.event_signature(A::Posted::SIGNATURE_HASH).topic1(self.job);
+        let logs = node.rpc.get_logs(&filter).await.map_err(|error| node.failed(error))?;
+        let grounds = logs.iter().filter_map(decoded::<A::Posted>).filter_map(|posted| {
+            Some(Ground {
+                job: posted.ground.job.0,
+                header: posted.ground.header.to_vec().try_into().ok()?,
+                trace_root: posted.ground.traceRoot.0,
+                inputs: posted.ground.inputs.0,
+            })
+        });
+        let hash: Digest32 = board.job.ground.0;
+        grounds.into_iter().find(|ground| ground.hash() == hash).ok_or_else(missing)
+    }
+}
+
+fn decoded<E: SolEvent>(log: &Log) -> Option<E> {
+    E::decode_log(&log.inner).ok().map(|log| log.data)
+}
+
+/// The first block of this time or later.
+async fn first_block_at(node: &Node, time: u64, latest: u64) -> Result<u64, NodeError> {
+    let (mut from, mut to) = (0, latest);
+    while from < to {
+        let middle = from + (to - from) / 2;
+        match node.block(BlockNumberOrTag::Number(middle)).await?.header.timestamp < time {
+            true => from = middle + 1,
+            false => to = middle,
+        }
+    }
+    Ok(from)
+}
+
+impl Board {
+    /// When games can no longer be opened; none before the receipt is posted.
+    pub fn window_end(&self) -> Option<u64> {
+        (self.job.posted > 0).then(|| self.job.posted.saturating_add(self.job.window))
+    }
+
+    /// True where nothing about the job's outcome changes any more.
+    pub fn decided(&self) -> bool {
+        matches!(self.job.stage, Stage::Final | Stage::Fallen | Stage::Expired)
+    }
+}

@@ -1,0 +1,321 @@
+//! A chain through its node, and the transactions of one account.
+//!
+//! A transaction always takes the account's next number that no block has yet. So one that an agent sent before it was
+//! killed is replaced by the next or mined in its place, and no move is ever paid twice.
+
+use crate::error::CliError;
+use crate::signer::read_signer;
+use alloy::consensus::TxEnvelope;
+use alloy::eips::BlockNumberOrTag;
+use alloy::eips::eip2718::Encodable2718;
+use alloy::network::{EthereumWallet, NetworkTransactionBuilder, TransactionBuilder};
+use alloy::primitives::{Address, B256, U256};
+use alloy::providers::{Provider, ProviderBuilder, RootProvider};
+use alloy::rpc::types::{Block, TransactionReceipt, TransactionRequest};
+use alloy::signers::local::PrivateKeySigner;
+use alloy::transports::http::reqwest::Url;
+use alloy::transports::{RpcError, TransportErrorKind};
+use assay_contracts::{Call, reason};
+use assay_prover::signature::SigningKey;
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use thiserror::Error;
+
+/// How long a transaction may wait before it is sent again at a higher price.
+const PATIENCE: Duration = Duration::from_secs(45);
+/// How often a transaction's price is raised before it is given up.
+const RAISES: u32 = 12;
+
+/// Why a chain does not do what it is asked to.
+#[derive(Debug, Error)]
+#[allow(missing_docs)]
+pub enum NodeError {
+    #[error("{url}: {problem}")]
+    Rpc { url: String, problem: String },
+    #[error("{call}: the contract refuses it: {reason}")]
+    Reverted { call: &'static str, reason: String },
+    #[error("{call}: a transaction with the same number was mined in its place")]
+    Superseded { call: &'static str },
+    #[error("{call}: the transaction {hash} is not mined, at {price} wei a gas")]
+    Stuck { call: &'static str, hash: B256, price: u128 },
+    #[error("{url} is chain {here}, the terms are of chain {terms}")]
+    OtherChain { url: String, here: u64, terms: U256 },
+}
+
+/// The node.
+#[derive(Args)]
+pub struct RpcArgs {
+    /// The node's JSON-RPC.
+    #[arg(long, value_name = "URL")]
+    rpc: String,
+}
+
+/// The node, and the account that pays.
+#[derive(Args)]
+pub struct WalletArgs {
+    #[command(flatten)]
+    rpc: RpcArgs,
+    /// The key of the account that sends and pays, from `assay signer new --secp256k1`.
+    #[arg(long, value_name = "KEY.pem")]
+    wallet: PathBuf,
+}
+
+/// What became of a transaction.
+pub struct Mined {
+    /// The call.
+    pub call: &'static str,
+    /// The transaction's hash.
+    pub hash: B256,
+    /// The block that has it.
+    pub block: u64,
+    /// Gas that it took.
+    pub gas: u64,
+}
+
+/// A chain.
+pub struct Node {
+    url: Url,
+    /// The RPC.
+    pub rpc: RootProvider,
+    /// Its id.
+    pub chain_id: u64,
+}
+
+/// A chain, and an account of it.
+pub struct Account {
+    /// The chain.
+    pub node: Node,
+    /// The account.
+    pub address: Address,
+    wallet: EthereumWallet,
+    key: SigningKey,
+}
+
+/// What a unit of gas may cost.
+#[derive(Clone, Copy)]
+struct Fees {
+    most: u128,
+    /// The miner's part; none on a chain without a base fee.
+    tip: Option<u128>,
+}
+
+impl Fees {
+    /// A quarter more, and one, which a node asks for at least before it replaces a transaction.
+    fn raise(&mut self) {
+        let more = |price: u128| price.saturating_add(price / 4).saturating_add(1);
+        self.most = more(self.most);
+        self.tip = self.tip.map(more);
+    }
+}
+
+impl RpcArgs {
+    /// Asks the node for its chain.
+    pub async fn connect(&self) -> Result<Node, CliError> {
+        let url: Result<Url, _> = self.rpc.parse();
+        let url = url.map_err(|error| CliError::Usage(format!("--rpc {}: {error}", self.rpc)))?;
+        let rpc = ProviderBuilder::new().disable_recommended_fillers().connect_http(url.clone());
+        let mut node = Node { url, rpc, chain_id: 0 };
+        node.chain_id = node.rpc.get_chain_id().await.map_err(|error| node.failed(error))?;
+        Ok(node)
+    }
+}
+
+impl WalletArgs {
+    /// Reads the key, and asks the node for its chain.
+    pub async fn connect(&self) -> Result<Account, CliError> {
+        let key = read_signer(&self.wallet)?;
+        let other = || wrong_key(&self.wallet);
+        let signer = PrivateKeySigner::from_slice(&key.account().ok_or_else(other)?).map_err(|_| other())?;
+        let address = signer.address();
+        Ok(Account { node: self.rpc.connect().await?, address, wallet: signer.into(), key })
+    }
+}
+
+fn wrong_key(path: &Path) -> CliError {
+    CliError::content(path, "is no key of an account: it should be from `assay signer new --secp256k1`")
+}
+
+impl Node {
+    /// An error of the node, without what its URL may hold of a secret.
+    pub fn failed(&self, error: impl std::fmt::Display) -> NodeError {
+        NodeError::Rpc { url: self.shown(), problem: error.to_string() }
+    }
+
+    /// The URL without path, query and password, which may be secret.
+    fn shown(&self) -> String {
+        let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{}://{}{port}", self.url.scheme(), self.url.host_str().unwrap_or_default())
+    }
+
+    /// Refuses terms of another chain.
+    pub fn expect(&self, chain_id: &[u8; 32]) -> Result<(), NodeError> {
+        let terms = U256::from_be_bytes(*chain_id);
+        match terms == U256::from(self.chain_id) {
+            true => Ok(()),
+            false => Err(NodeError::OtherChain { url: self.shown(), here: self.chain_id, terms }),
+        }
+    }
+
+    /// A block.
+    pub async fn block(&self, number: BlockNumberOrTag) -> Result<Block, NodeError> {
+        let block = self.rpc.get_block_by_number(number).await.map_err(|error| self.failed(error))?;
+        block.ok_or_else(|| self.failed(format!("there is no block {number}")))
+    }
+
+    /// What gas costs now: twice the base fee, so that a transaction outlives some full blocks, and the miner's part.
+    async fn fees(&self) -> Result<Fees, NodeError> {
+        let base = self.block(BlockNumberOrTag::Latest).await?.header.base_fee_per_gas;
+        let asked = match base {
+            Some(_) => self.rpc.get_max_priority_fee_per_gas().await,
+            None => self.rpc.get_gas_price().await,
+        };
+        let asked = asked.map_err(|error| self.failed(error))?;
+        Ok(match base {
+            Some(base) => Fees { most: 2 * u128::from(base) + asked, tip: Some(asked) },
+            None => Fees { most: asked, tip: None },
+        })
+    }
+
+    /// What a unit of gas costs now.
+    pub async fn gas_price(&self) -> Result<u128, NodeError> {
+        self.rpc.get_gas_price().await.map_err(|error| self.failed(error))
+    }
+
+    async fn receipt(&self, hash: B256) -> Result<Option<TransactionReceipt>, NodeError> {
+        self.rpc.get_transaction_receipt(hash).await.map_err(|error| self.failed(error))
+    }
+
+    async fn next_number(&self, account: Address) -> Result<u64, NodeError> {
+        self.rpc.get_transaction_count(account).await.map_err(|error| self.failed(error))
+    }
+}
+
+impl Account {
+    /// 32 bytes that only this key gives for a job: they hide what a commitment is about, and need not be kept.
+    pub fn salt(&self, job: &[u8; 32]) -> [u8; 32] {
+        let message = [b"Assay salt of a dispute v1".as_slice(), job].concat();
+        alloy::primitives::keccak256(self.key.sign_bytes(&message)).0
+    }
+
+    /// Sends a call with some of the chain's money, and waits until it is mined.
+    ///
+    /// # Errors
+    /// Where the contract refuses it, which costs nothing; where the node fails; where another transaction of the account
+    /// came first.
+    pub async fn send(&self, to: Address, call: &Call, value: U256) -> Result<Mined, NodeError> {
+        let request = TransactionRequest::default().with_to(to).with_input(call.data.clone());
+        self.send_request(call.name, request.with_value(value)).await
+    }
+
+    /// A provider that signs and numbers by itself, for what no restart needs to take up again.
+    pub fn provider(&self) -> impl Provider + Clone + use<> {
+        ProviderBuilder::new().wallet(self.wallet.clone()).connect_http(self.node.url.clone())
+    }
+
+    async fn send_request(
+        &self,
+        call: &'static str,
+        request: TransactionRequest,
+    ) -> Result<Mined, NodeError> {
+        let node = &self.node;
+        let mut request = request.with_from(self.address).with_chain_id(node.chain_id);
+        let gas = node.rpc.estimate_gas(request.clone()).await;
+        let gas = gas.map_err(|error| self.refused(call, error))?;
+        let number = node.next_number(self.address).await?;
+        // A move's own price depends on what it finds; what is left over is not paid.
+        request = request.with_gas_limit(gas + gas / 4).with_nonce(number);
+        let mut fees = node.fees().await?;
+        let mut sent = Vec::new();
+        for _ in 0..RAISES {
+            let request = match fees.tip {
+                Some(tip) => {
+                    request.clone().with_max_fee_per_gas(fees.most).with_max_priority_fee_per_gas(tip)
+                }
+                None => request.clone().with_gas_price(fees.most),
+            };
+            let signed: TxEnvelope =
+                request.build(&self.wallet).await.map_err(|error| node.failed(error))?;
+            match node.rpc.send_raw_transaction(&signed.encoded_2718()).await {
+                Ok(_) => sent.push(*signed.tx_hash()),
+                Err(error) => match Refusal::of(&error.to_string()) {
+                    Refusal::Known => sent.push(*signed.tx_hash()),
+                    Refusal::Underpriced => {
+                        fees.raise();
+                        continue;
+                    }
+                    Refusal::Spent => {}
+                    Refusal::Other => return Err(node.failed(error)),
+                },
+            }
+            if let Some(mined) = self.wait(call, number, &sent).await? {
+                return Ok(mined);
+            }
+            fees.raise();
+        }
+        Err(NodeError::Stuck { call, hash: sent.last().copied().unwrap_or_default(), price: fees.most })
+    }
+
+    /// Waits for one of the transactions that were sent with a number.
+    async fn wait(
+        &self,
+        call: &'static str,
+        number: u64,
+        sent: &[B256],
+    ) -> Result<Option<Mined>, NodeError> {
+        let start = Instant::now();
+        let mut pause = Duration::from_millis(20);
+        while start.elapsed() < PATIENCE {
+            let spent = self.node.next_number(self.address).await? > number;
+            for &hash in sent {
+                let Some(receipt) = self.node.receipt(hash).await? else { continue };
+                if !receipt.status() {
+                    let reason = format!("in transaction {hash}: what it found had changed");
+                    return Err(NodeError::Reverted { call, reason });
+                }
+                let block = receipt.block_number.unwrap_or_default();
+                return Ok(Some(Mined { call, hash, block, gas: receipt.gas_used }));
+            }
+            if spent {
+                return Err(NodeError::Superseded { call });
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
+        Ok(None)
+    }
+
+    fn refused(&self, call: &'static str, error: RpcError<TransportErrorKind>) -> NodeError {
+        match error.as_error_resp().and_then(|payload| payload.as_revert_data()) {
+            Some(data) => NodeError::Reverted { call, reason: reason(&data) },
+            None => self.node.failed(error),
+        }
+    }
+}
+
+/// Why a node does not take a transaction. Nodes say it in words alone.
+enum Refusal {
+    /// It has it.
+    Known,
+    /// It has one with the same number that pays as much.
+    Underpriced,
+    /// A block has one with the same number.
+    Spent,
+    Other,
+}
+
+impl Refusal {
+    fn of(words: &str) -> Refusal {
+        let words = words.to_lowercase();
+        let has = |some: &[&str]| some.iter().any(|part| words.contains(part));
+        if has(&["already known", "already imported", "known transaction", "alreadyknown"]) {
+            Refusal::Known
+        } else if has(&["underpriced", "less than block base fee", "fee too low"]) {
+            Refusal::Underpriced
+        } else if has(&["nonce too low", "old nonce", "nonce is too low"]) {
+            Refusal::Spent
+        } else {
+            Refusal::Other
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! `assay dispute watch`: a daemon that plays a side to the end.
+
+use super::agent::Agent;
+use super::board::Board;
+use super::due::{Due, Outcome};
+use super::node::NodeError;
+use super::seat::{SeatArgs, SideName};
+use super::units::parse_span;
+use super::job_report;
+use crate::error::CliError;
+use crate::report::Report;
+use clap::Args;
+use std::io::Write;
+use std::time::Duration;
+
+/// Arguments of `assay dispute watch`.
+#[derive(Args)]
+pub struct WatchArgs {
+    #[command(flatten)]
+    seat: SeatArgs,
+    /// The side to play.
+    #[arg(long = "as", value_name = "SIDE")]
+    side: SideName,
+    /// How often the chain is read.
+    #[arg(long, value_name = "SPAN", default_value = "6s", value_parser = parse_span)]
+    every: Duration,
+}
+
+/// Tells of something on standard error, where a daemon's log is.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+impl WatchArgs {
+    /// Plays until nothing is left to do.
+    pub async fn execute(&self) -> Result<Report, CliError> {
+        let (program, run) = self.seat.run()?;
+        let mut agent = self.seat.take(self.side, &program, &run).await?;
+        tell(&format!("watching job {} as {} {}", agent.place.job, agent.side.name(), agent.account.address));
+        let (mut mined, mut stage, mut told) = (Vec::new(), None, String::new());
+        loop {
+            // A node that does not answer is asked again; nothing else ends an agent before the job has ended.
+            match turn(&mut agent, &mut mined).await {
+                Ok(Turn { board, acted: false, .. }) if stage != Some(board.job.stage) => {
+                    stage = Some(board.job.stage);
+                    tell(&format!("the job is {:?}", board.job.stage));
+                    continue;
+                }
+                Ok(Turn { acted: true, .. }) => {
+                    told.clear();
+                    continue;
+                }
+                Ok(Turn { board, refused, outcome: Some(outcome), .. }) if refused.is_empty() => {
+                    return Ok(finished(&agent, &board, outcome, &mined));
+                }
+                Ok(Turn { refused, .. }) => {
+                    let words = refused.join("\n");
+                    if !words.is_empty() && words != told {
+                        tell(&words);
+                        told = words;
+                    }
+                }
+                Err(CliError::Node(error)) => {
+                    let words = error.to_string();
+                    if words != told {
+                        tell(&words);
+                        told = words;
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(self.every).await;
+        }
+    }
+}
+
+/// What one reading of the chain led to.
+pub struct Turn {
+    /// What was read.
+    pub board: Board,
+    /// True where something was sent and mined: the chain is another now.
+    pub acted: bool,
+    /// What the contract or the node refused.
+    pub refused: Vec<String>,
+    /// How the job has ended, where nothing is due.
+    pub outcome: Option<Outcome>,
+}
+
+/// Reads the chain and does the first thing that is due and possible.
+pub async fn turn(agent: &mut Agent<'_>, mined: &mut Vec<super::node::Mined>) -> Result<Turn, CliError> {
+    let board = agent.read().await?;
+    let due = agent.due(&board)?;
+    let mut refused = Vec::new();
+    for due in &due {
+        let before = mined.len();
+        match agent.act(&board, due, mined).await {
+            Ok(()) if mined.len() > before => {
+                for sent in &mined[before..] {
+                    tell(&format!("{} in block {}, {} gas", sent.call, sent.block, sent.gas));
+                }
+                return Ok(Turn { board, acted: true, refused, outcome: None });
+            }
+            Ok(()) => {}
+            // This machine's clock is ahead of the chain's.
+            Err(NodeError::Reverted { reason, .. }) if reason.starts_with("TooEarly") => {}
+            Err(NodeError::Superseded { .. }) => return Ok(Turn { board, acted: true, refused, outcome: None }),
+            Err(error) => refused.push(error.to_string()),
+        }
+    }
+    // What waits for the chain's clock is still to come.
+    let waits = due.iter().any(|due| !matches!(due, Due::Timeout { .. }));
+    let outcome = if due.is_empty() || !waits { agent.outcome(&board) } else { None };
+    Ok(Turn { board, acted: false, refused, outcome })
+}
+
+/// The report of a job that has ended.
+fn finished(agent: &Agent<'_>, board: &Board, outcome: Outcome, mined: &[super::node::Mined]) -> Report {
+    let won = agent.side.has_won(outcome);
+    let words = match outcome {
+        Outcome::Stands => "the receipt stands",
+        Outcome::Fell => "the receipt has fallen",
+        Outcome::Survived => "the receipt has other bits than this run, and was not brought down",
+        Outcome::Expired => "no receipt was posted in time",
+    };
+    let mut lines = vec![format!("{}   {words}", if won { "WON         " } else { "LOST        " })];
+    let mut json = job_report(&mut lines, &agent.place, &board.job, mined);
+    json["won"] = won.into();
+    json["outcome"] = words.into();
+    Report { text: lines.join("\n"), json, rejected: !won }
+}
