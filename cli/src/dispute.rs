@@ -119,9 +119,9 @@ fn job_report(lines: &mut Vec<String>, place: &Place, job: &Job, mined: &[Mined]
     for sent in mined {
         lines.push(format!("{:<15} {} gas, transaction {}", sent.call, count(sent.gas), sent.hash));
     }
-    let sent = mined.iter().map(|sent| {
-        json!({ "call": sent.call, "gas": sent.gas, "block": sent.block, "transaction": sent.hash })
-    });
+    let sent = mined.iter().map(
+        |sent| json!({ "call": sent.call, "gas": sent.gas, "block": sent.block, "transaction": sent.hash }),
+    );
     json!({
         "job": place.job,
         "contract": place.contract,

@@ -22,7 +22,9 @@ impl Flip {
     /// Flips the bit, counted in the output's bytes, in a run; or why there is none.
     pub fn apply(self, program: &Program, run: &mut Run) -> Result<(), String> {
         let Flip { operation, bit } = self;
-        let width = program.width(Source::Operation(operation)).ok_or(format!("there is no operation {operation}"))?;
+        let width = program
+            .width(Source::Operation(operation))
+            .ok_or(format!("there is no operation {operation}"))?;
         let (place, bit) = (bit / (8 * width), bit % (8 * width));
         let cells = program.operations[operation].shape.cells();
         if place >= cells {

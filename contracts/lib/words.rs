@@ -143,7 +143,9 @@ pub fn open(on: &Ground, commitment: [u8; 32], how: &Open) -> Call {
     }
 }
 
-pub fn contest(_: B256, _: &Position, _: &Ground, _: &assay_verifier::escrow::Shown) -> Option<Call> { None }
+pub fn contest(_: B256, _: &Position, _: &Ground, _: &assay_verifier::escrow::Shown) -> Option<Call> {
+    None
+}
 
 /// A move of a game at a position; none where the contract has no such position.
 pub fn call(game: B256, at: &Position, played: &Move) -> Option<Call> {

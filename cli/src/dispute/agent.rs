@@ -43,7 +43,11 @@ impl Account {
         let value = if token.is_zero() { amount } else { U256::ZERO };
         if !token.is_zero() {
             let erc20 = token::ERC20::new(token, &self.node.rpc);
-            let allowed = erc20.allowance(self.address, contract).call().await.map_err(|error| self.node.failed(error))?;
+            let allowed = erc20
+                .allowance(self.address, contract)
+                .call()
+                .await
+                .map_err(|error| self.node.failed(error))?;
             if allowed < amount {
                 let approve = token::ERC20::approveCall { spender: contract, amount };
                 mined.push(self.send(token, &Call::of(&approve), U256::ZERO).await?);
@@ -63,9 +67,7 @@ impl Account {
     ) -> Result<(), NodeError> {
         let id = place.job;
         let own = match due {
-            Due::Timeout { game, position } => {
-                call(*game, position, &assay_verifier::dispute::Move::Timeout)
-            }
+            Due::Timeout { game, position } => call(*game, position, &assay_verifier::dispute::Move::Timeout),
             Due::Play { game, position, played } => call(*game, position, played),
             Due::Close(game) => Some(Call::of(&A::closeCall { game: *game })),
             Due::PayPrize => Some(Call::of(&A::payPrizeCall { id })),

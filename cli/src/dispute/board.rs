@@ -136,6 +136,12 @@ impl Place {
         credits.map_err(|error| node.failed(error))
     }
 
+    /// What nobody gets of a token.
+    pub async fn burned(&self, node: &Node, token: Address) -> Result<U256, NodeError> {
+        let burned = A::new(self.contract, &node.rpc).burned(token).call().await;
+        burned.map_err(|error| node.failed(error))
+    }
+
     /// What all games of the job stand on, as its poster stated it.
     pub async fn ground(&self, node: &Node, board: &Board, state: &State) -> Result<Ground, NodeError> {
         let missing = || node.failed(format!("there is no receipt of job {} in its events", self.job));

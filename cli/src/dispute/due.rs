@@ -120,7 +120,8 @@ impl Side<'_> {
                     })?);
                 }
                 let is_open = board.window_end().is_some_and(|end| board.block_time < end);
-                if is_open && !board.games.iter().any(|game| game.challenger == me) && player.differs(ground) {
+                if is_open && !board.games.iter().any(|game| game.challenger == me) && player.differs(ground)
+                {
                     due.push(Due::Open(player.open(ground, leaves.as_deref())?));
                 }
             }
@@ -151,13 +152,17 @@ impl Side<'_> {
             // What it is owed, and a prize that may become its own, come first.
             _ if board.credit > U256::ZERO => None,
             (Side::Challenger { .. }, Stage::Fallen) => {
-                let holds = board.job.prize > U256::ZERO
-                    && own.iter().any(|game| game.number == board.job.holder);
+                let holds =
+                    board.job.prize > U256::ZERO && own.iter().any(|game| game.number == board.job.holder);
                 let open = own.iter().any(|game| game.status == Status::Open);
                 (!holds && !open).then_some(Outcome::Fell)
             }
             (Side::Challenger { player, .. }, Stage::Final) => {
-                Some(if ground.is_some_and(|ground| player.differs(ground)) { Outcome::Survived } else { Outcome::Stands })
+                Some(if ground.is_some_and(|ground| player.differs(ground)) {
+                    Outcome::Survived
+                } else {
+                    Outcome::Stands
+                })
             }
             (_, Stage::Fallen) => Some(Outcome::Fell),
             (_, Stage::Final) => Some(Outcome::Stands),
@@ -178,14 +183,14 @@ fn in_game(
     let boxed = || Box::new(position.clone());
     match position.phase.mover() == side {
         true if board.block_time < position.deadline => match answer(position, &game.shown) {
-            Ok(played) => {
-                Ok(Some(Due::Play { game: game.id, position: boxed(), played: Box::new(played) }))
-            }
+            Ok(played) => Ok(Some(Due::Play { game: game.id, position: boxed(), played: Box::new(played) })),
             // The other side is right. There is no move, and the clock decides.
             Err(NoMove::NothingFalse) => Ok(None),
             Err(error) => Err(error),
         },
-        false if board.now >= position.deadline => Ok(Some(Due::Timeout { game: game.id, position: boxed() })),
+        false if board.now >= position.deadline => {
+            Ok(Some(Due::Timeout { game: game.id, position: boxed() }))
+        }
         _ => Ok(None),
     }
 }
@@ -229,7 +234,9 @@ pub fn chores(board: &Board, me: Address, all: bool) -> Vec<Due> {
     if all && job.stage == Stage::Posted {
         for game in board.games.iter().filter(|game| game.status == Status::Open) {
             let late = game.position.as_ref().filter(|position| board.now >= position.deadline);
-            due.extend(late.map(|position| Due::Timeout { game: game.id, position: Box::new(position.clone()) }));
+            due.extend(
+                late.map(|position| Due::Timeout { game: game.id, position: Box::new(position.clone()) }),
+            );
         }
     }
     if all && job.stage == Stage::Fallen {

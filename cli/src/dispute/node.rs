@@ -234,8 +234,7 @@ impl Account {
                 }
                 None => request.clone().with_gas_price(fees.most),
             };
-            let signed: TxEnvelope =
-                request.build(&self.wallet).await.map_err(|error| node.failed(error))?;
+            let signed: TxEnvelope = request.build(&self.wallet).await.map_err(|error| node.failed(error))?;
             match node.rpc.send_raw_transaction(&signed.encoded_2718()).await {
                 Ok(_) => sent.push(*signed.tx_hash()),
                 Err(error) => match Refusal::of(&error.to_string()) {
@@ -257,12 +256,7 @@ impl Account {
     }
 
     /// Waits for one of the transactions that were sent with a number.
-    async fn wait(
-        &self,
-        call: &'static str,
-        number: u64,
-        sent: &[B256],
-    ) -> Result<Option<Mined>, NodeError> {
+    async fn wait(&self, call: &'static str, number: u64, sent: &[B256]) -> Result<Option<Mined>, NodeError> {
         let start = Instant::now();
         let mut pause = Duration::from_millis(20);
         while start.elapsed() < PATIENCE {

@@ -5,15 +5,15 @@ use super::deploy::Contracts;
 use super::node::WalletArgs;
 use super::side::{JobOfArgs, input_digests};
 use super::units::{amount, parse_amount, parse_span};
-use super::{job_report, job_of};
+use super::{job_of, job_report};
 use crate::args::OutArgs;
 use crate::error::CliError;
 use crate::report::Report;
 use alloy::primitives::{Address, B256, U256};
 use alloy::providers::Provider;
 use assay_circuits::program::Program;
-use assay_contracts::{Call, terms};
 use assay_contracts::abi::AssayDispute as A;
+use assay_contracts::{Call, terms};
 use assay_prover::dispute::price::{GAS, Price, price};
 use assay_prover::files::write_atomically;
 use assay_prover::terms::to_json;
@@ -77,8 +77,8 @@ pub struct OfferArgs {
 
 /// The least bonds of provider and challenger for a program's disputes.
 pub fn least_bonds(model: &Path, program: &Program, cap: U256) -> Result<(U256, U256), CliError> {
-    let Price { provider, challenger, .. } =
-        price(program, &GAS).map_err(|error| CliError::content(model, format!("has no disputes: {error}")))?;
+    let Price { provider, challenger, .. } = price(program, &GAS)
+        .map_err(|error| CliError::content(model, format!("has no disputes: {error}")))?;
     Ok((U256::from(4 * challenger) * cap, U256::from(2 * provider) * cap))
 }
 
@@ -127,7 +127,8 @@ impl OfferArgs {
         };
         // A number that no offer of the account had: its offers are transactions.
         let node = &account.node;
-        let nonce = node.rpc.get_transaction_count(account.address).await.map_err(|error| node.failed(error))?;
+        let nonce =
+            node.rpc.get_transaction_count(account.address).await.map_err(|error| node.failed(error))?;
         let agreed = Agreement {
             chain_id: word_of(contracts.chain_id),
             contract: contracts.dispute.into(),
@@ -146,7 +147,11 @@ impl OfferArgs {
         let mut lines = vec![
             format!("offered         job {}, see {}", place.job, self.out.out.display()),
             format!("price           {}", amount(self.price, own)),
-            format!("bonds           provider {}, challenger {}", amount(provider_bond, own), amount(challenger_bond, own)),
+            format!(
+                "bonds           provider {}, challenger {}",
+                amount(provider_bond, own),
+                amount(challenger_bond, own)
+            ),
         ];
         let job = job_of(&account.node, &place).await?;
         let json = job_report(&mut lines, &place, &job, &mined);

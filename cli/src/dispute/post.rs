@@ -59,7 +59,8 @@ impl PostArgs {
         let header = header.map_err(|_| CliError::Internal("a header of other length".to_string()))?;
         let inputs = keccak256(&[receipt.inputs.as_flattened()]);
         let ground = Ground { job: receipt.job, header, trace_root: receipt.trace_root, inputs };
-        let leaves: Vec<Vec<u8>> = (0..program.outputs.len()).filter_map(|i| program.output_bytes(i)).collect();
+        let leaves: Vec<Vec<u8>> =
+            (0..program.outputs.len()).filter_map(|i| program.output_bytes(i)).collect();
         let call = post(&ground, agreed.nonce, &agreed.terms, receipt, &leaves, &signature);
         let call = call.ok_or_else(|| CliError::Internal("a receipt of other outputs".to_string()))?;
         let place = place(agreed, account.address);

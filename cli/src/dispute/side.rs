@@ -105,7 +105,12 @@ pub fn record<'a>(
 }
 
 /// Refuses terms of another program or of other inputs.
-pub fn check_terms(path: &Path, terms: &Terms, program: &Program, inputs: &[Digest32]) -> Result<(), CliError> {
+pub fn check_terms(
+    path: &Path,
+    terms: &Terms,
+    program: &Program,
+    inputs: &[Digest32],
+) -> Result<(), CliError> {
     if terms.program != program.root() {
         return Err(CliError::content(path, "the terms are of another program than --model"));
     }

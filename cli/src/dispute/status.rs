@@ -77,6 +77,12 @@ impl StatusArgs {
             money.push(json!({ "name": name, "account": account, "balance": balance.to_string(), "credit": credit.to_string() }));
         }
         json["accounts"] = money.into();
+        json["price"] = board.job.price.to_string().into();
+        json["provider_bond"] = board.job.provider_bond.to_string().into();
+        json["challenger_bond"] = board.job.challenger_bond.to_string().into();
+        let burned = place.burned(&node, board.job.token).await?;
+        lines.push(format!("burned          {} of all jobs", amount(burned, own)));
+        json["burned"] = burned.to_string().into();
         Ok(Report::done(lines.join("\n"), json))
     }
 }
@@ -91,7 +97,8 @@ fn told(game: &Game, now: u64) -> (String, Value) {
         let (phase, mover) = (position.phase, position.phase.mover());
         if game.status == assay_contracts::Status::Open {
             let left = span(position.deadline.saturating_sub(now));
-            line += &format!(", {phase:?} of operation {}, {mover:?} to move, {left} left", position.operation);
+            line +=
+                &format!(", {phase:?} of operation {}, {mover:?} to move, {left} left", position.operation);
         }
         json["phase"] = format!("{phase:?}").into();
         json["mover"] = format!("{mover:?}").into();

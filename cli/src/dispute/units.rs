@@ -6,7 +6,8 @@ use std::time::Duration;
 
 /// An amount: `20gwei`, `1.5ether`, or a whole number of the smallest unit.
 pub fn parse_amount(text: &str) -> Result<U256, String> {
-    let wrong = || format!("`{text}` is no amount: write 0.5ether, 20gwei, or a whole number of the smallest unit");
+    let wrong =
+        || format!("`{text}` is no amount: write 0.5ether, 20gwei, or a whole number of the smallest unit");
     let text = text.trim();
     let (digits, unit) = match text.find(|c: char| c.is_ascii_alphabetic()) {
         Some(place) => (text[..place].trim(), text[place..].to_ascii_lowercase()),
@@ -84,6 +85,9 @@ mod tests {
         for wrong in ["", "7", "d", "-1s", "1y", "1.5h", "99999999999999999999s", "9999999999999d"] {
             assert!(parse_span(wrong).is_err(), "{wrong}");
         }
-        assert_eq!((span(90), span(600), span(86_400), span(604_800)), ("90 s".into(), "10 min".into(), "24 h".into(), "7 d".into()));
+        assert_eq!(
+            (span(90), span(600), span(86_400), span(604_800)),
+            ("90 s".into(), "10 min".into(), "24 h".into(), "7 d".into())
+        );
     }
 }

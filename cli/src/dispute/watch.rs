@@ -3,10 +3,10 @@
 use super::agent::Agent;
 use super::board::Board;
 use super::due::{Due, Outcome};
+use super::job_report;
 use super::node::NodeError;
 use super::seat::{SeatArgs, SideName};
 use super::units::parse_span;
-use super::job_report;
 use crate::error::CliError;
 use crate::report::Report;
 use clap::Args;
@@ -103,7 +103,9 @@ pub async fn turn(agent: &mut Agent<'_>, mined: &mut Vec<super::node::Mined>) ->
             Ok(()) => {}
             // This machine's clock is ahead of the chain's.
             Err(NodeError::Reverted { reason, .. }) if reason.starts_with("TooEarly") => {}
-            Err(NodeError::Superseded { .. }) => return Ok(Turn { board, acted: true, refused, outcome: None }),
+            Err(NodeError::Superseded { .. }) => {
+                return Ok(Turn { board, acted: true, refused, outcome: None });
+            }
             Err(error) => refused.push(error.to_string()),
         }
     }

@@ -1,0 +1,360 @@
+//! `dispute`: jobs before the contracts on a node of their own, agents as processes that are killed at will.
+
+use crate::chain::{Chain, RICH};
+use crate::models::{floats, perceptron};
+use crate::world::{Answer, World, asset};
+use assay_prover::files::npy;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+const DAY: u64 = 86_400;
+const CLOCK: u64 = 8 * 3_600;
+
+/// A job on a chain: a program, its inputs, and three accounts with money.
+struct Job {
+    chain: Chain,
+    world: World,
+    /// `--model` and `--input`.
+    of: String,
+    provider: String,
+    challenger: String,
+    buyer: String,
+}
+
+impl Job {
+    /// The contracts on a new chain, and the accounts; none where there is no node.
+    fn new(options: &[&str], world: World, of: &str) -> Option<Job> {
+        let chain = Chain::start(options)?;
+        let [buyer, provider, challenger] =
+            ["buyer", "provider", "challenger"].map(|name| chain.account(&world, name));
+        world.assay(&format!("dispute deploy {} -o contracts.json", chain.wallet("buyer"))).done();
+        Some(Job { chain, world, of: of.to_string(), provider, challenger, buyer })
+    }
+
+    /// A float LeNet that reads a digit.
+    fn lenet(options: &[&str]) -> Option<Job> {
+        let world = World::new();
+        let (model, digits) = (asset("mnist_lenet.onnx"), asset("digits.npy"));
+        world.assay(&format!("compile {model} --precision f32 -o m.assay")).done();
+        Job::new(options, world, &format!("--model m.assay --input {digits} --sample 3"))
+    }
+
+    fn run(&self, line: &str) -> Answer {
+        self.world.assay(line)
+    }
+
+    /// Runs the program with the terms in place, its receipt in `r.json`, its trace in `trace`; `fault` may be `--flip`.
+    fn receipt(&self, fault: &str) {
+        for old in ["trace", "out"] {
+            let _ = std::fs::remove_dir_all(self.world.path(old));
+        }
+        let of = self.of.replacen("--model ", "", 1);
+        let line = format!(
+            "run {of} --receipt r.json --signer provider.pem --terms terms.json --trace-dir trace -o out"
+        );
+        self.run(&format!("{line} {fault}")).done();
+    }
+
+    /// Offers, accepts and posts; the receipt is that of a run with this fault.
+    fn posted(&self, fault: &str) {
+        let Job { chain, of, provider, .. } = self;
+        let wallet = chain.wallet("buyer");
+        let offer = format!(
+            "dispute offer {wallet} --contracts contracts.json {of} --provider {provider} --price 0.1ether"
+        );
+        self.run(&format!("{offer} -o terms.json")).done();
+        self.run(&format!("dispute accept terms.json {} {of}", chain.wallet("provider"))).done();
+        self.receipt(fault);
+        self.post().done();
+    }
+
+    fn post(&self) -> Answer {
+        let (_, rest) = self.of.split_once("--model ").unwrap();
+        let model = rest.split(' ').next().unwrap();
+        self.run(&format!("dispute post r.json --model {model} {}", self.chain.wallet("provider")))
+    }
+
+    fn provider_line(&self) -> String {
+        let wallet = self.chain.wallet("provider");
+        format!("terms.json --as provider {wallet} {} --trace-dir trace --agent-state p.state", self.of)
+    }
+
+    fn challenger_line(&self, more: &str) -> String {
+        let wallet = self.chain.wallet("challenger");
+        format!("terms.json --as challenger {wallet} {} {more} --agent-state c.state", self.of)
+    }
+
+    fn status(&self) -> Value {
+        self.run(&format!(
+            "dispute status terms.json --rpc {} --of {} --json",
+            self.chain.url, self.challenger
+        ))
+        .json()
+    }
+
+    /// Waits until the job's status is as asked for.
+    #[track_caller]
+    fn until(&self, is: impl Fn(&Value) -> bool) -> Value {
+        let start = Instant::now();
+        loop {
+            let status = self.status();
+            if is(&status) {
+                return status;
+            }
+            assert!(start.elapsed() < Duration::from_secs(120), "{status}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until the only game is where the provider has to answer a claim.
+    #[track_caller]
+    fn until_claimed(&self) -> Value {
+        self.until(|status| status["games"][0]["phase"] == "Answer")
+    }
+
+    /// Asserts that what the contract has is what it owes and what nobody gets.
+    #[track_caller]
+    fn adds_up(&self) {
+        let contract = self.status()["contract"].as_str().unwrap().to_string();
+        let status = self.status();
+        let owed: u128 = status["accounts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|account| account["credit"].as_str().unwrap().parse::<u128>().unwrap())
+            .sum();
+        let burned: u128 = status["burned"].as_str().unwrap().parse().unwrap();
+        assert_eq!(self.chain.balance(&contract), owed + burned);
+    }
+}
+
+fn number(value: &Value) -> u128 {
+    value.as_str().unwrap().parse().unwrap()
+}
+
+#[test]
+fn one_flipped_bit_in_a_trace_loses_on_a_node() {
+    let Some(job) = Job::lenet(&[]) else { return };
+    job.posted("--flip 3:1000");
+    job.run(&format!("replay r.json {} --trace-dir trace", job.of))
+        .rejected(&["operation 3", "element [1, 1, 1]"]);
+    let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
+    let mut challenger = job.chain.agent(&job.world, "c", &job.challenger_line(""));
+    let bonds = job.until_claimed();
+    assert_eq!(bonds["games"][0]["operation"], 3);
+    job.chain.pass(CLOCK);
+    job.until(|status| status["stage"] == "Fallen");
+    job.chain.pass(CLOCK);
+    let (code, report) = challenger.ends();
+    assert_eq!((code, &report["won"]), (0, &json!(true)), "{report}");
+    assert_eq!(provider.ends().0, 1);
+    job.adds_up();
+    // The challenger has its bond back, its gas, and a quarter of the provider's bond; the provider's bond is gone.
+    let status = job.status();
+    let (provider_bond, price) = (number(&status["provider_bond"]), number(&status["price"]));
+    assert!(job.chain.balance(&job.challenger) > RICH, "its moves are paid and the prize is more");
+    assert!(job.chain.balance(&job.provider) < RICH - provider_bond);
+    assert!(
+        number(&status["accounts"][0]["credit"]) > price,
+        "the buyer has its price and a part of the bond"
+    );
+    let before = job.chain.balance(&job.buyer);
+    job.run(&format!("dispute settle terms.json {}", job.chain.wallet("buyer"))).done();
+    assert!(job.chain.balance(&job.buyer) > before + price);
+    job.adds_up();
+}
+
+#[test]
+fn an_honest_provider_survives_a_false_challenger_and_is_paid() {
+    let Some(job) = Job::lenet(&[]) else { return };
+    job.posted("");
+    // The challenger holds a trace with a wrong bit against an honest receipt.
+    let of = job.of.replacen("--model ", "", 1);
+    job.run(&format!("run {of} --receipt f.json --signer provider.pem --trace-dir false --flip 2:77 -o o"))
+        .done();
+    let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
+    let line = job.challenger_line("--trace-dir false --receipt r.json");
+    let mut challenger = job.chain.agent(&job.world, "c", &line);
+    let (code, report) = challenger.ends();
+    assert_eq!((code, &report["won"]), (1, &json!(false)), "{report}");
+    job.chain.pass(DAY);
+    let (code, report) = provider.ends();
+    assert_eq!((code, &report["stage"]), (0, &json!("Final")), "{report}");
+    let status = job.status();
+    assert_eq!(status["games"][0]["status"], "Held");
+    let (price, bond) = (number(&status["price"]), number(&status["challenger_bond"]));
+    assert!(
+        job.chain.balance(&job.provider) > RICH + price,
+        "the price, its gas and half of what is left of the bond"
+    );
+    assert!(job.chain.balance(&job.challenger) < RICH - bond);
+    job.adds_up();
+}
+
+#[test]
+fn an_agent_with_nothing_to_dispute_says_so_and_opens_nothing() {
+    let Some(job) = Job::lenet(&[]) else { return };
+    job.posted("");
+    let mut challenger = job.chain.agent(&job.world, "c", &job.challenger_line(""));
+    let (code, report) = challenger.ends();
+    assert_eq!((code, &report["outcome"]), (0, &json!("the receipt stands")));
+    let line = job.challenger_line("");
+    let line = line.replace("--as challenger", "");
+    job.run(&format!("dispute open {line}")).refused(&["nothing to dispute"]);
+    assert_eq!(job.status()["games"], json!([]));
+}
+
+#[test]
+fn silence_loses_on_either_side() {
+    let Some(job) = Job::lenet(&[]) else { return };
+    // The provider posts a wrong receipt and is never seen again.
+    job.posted("--flip 6:5");
+    let mut challenger = job.chain.agent(&job.world, "c", &job.challenger_line("--receipt r.json"));
+    job.until(|status| status["games"][0]["status"] == "Open");
+    job.chain.pass(CLOCK);
+    let (code, report) = challenger.ends();
+    assert_eq!((code, &report["stage"]), (0, &json!("Fallen")), "{report}");
+    job.adds_up();
+    // A challenger opens a game and is never seen again.
+    std::fs::remove_file(job.world.path("c.state")).unwrap();
+    job.posted("");
+    let of = job.of.replacen("--model ", "", 1);
+    job.run(&format!("run {of} --receipt f.json --signer provider.pem --trace-dir false --flip 2:77 -o o"))
+        .done();
+    let line = job.challenger_line("--trace-dir false").replace("--as challenger", "");
+    assert!(job.run(&format!("dispute open {line}")).done().contains("root of the trace"));
+    let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
+    job.until(|status| status["games"][0]["mover"] == "Challenger");
+    job.chain.pass(DAY);
+    let (code, report) = provider.ends();
+    assert_eq!((code, &report["stage"]), (0, &json!("Final")), "{report}");
+    assert_eq!(job.status()["games"][0]["status"], "Held");
+}
+
+#[test]
+fn agents_killed_at_any_point_resume_and_lose_no_bond() {
+    // Blocks of a second: a kill falls before a transaction is sent, while it waits, and after it is mined.
+    let Some(job) = Job::lenet(&["--block-time", "1"]) else { return };
+    job.posted("--flip 2:4321");
+    let lives = [130, 410, 770, 290, 950, 190, 610, 350];
+    let (mut deaths, mut code) = (0, None);
+    let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
+    for life in lives.iter().cycle() {
+        let mut challenger = job.chain.agent(&job.world, "c", &job.challenger_line(""));
+        std::thread::sleep(Duration::from_millis(*life));
+        if challenger.kill() {
+            code = Some(challenger.ends().0);
+            break;
+        }
+        if provider.kill() {
+            break;
+        }
+        deaths += 2;
+        provider = job.chain.agent(&job.world, "p", &job.provider_line());
+        let status = job.status();
+        assert!(status["games"].as_array().unwrap().len() <= 1, "a killed challenger opened twice: {status}");
+        if status["games"][0]["phase"] == "Answer" && status["games"][0]["status"] == "Open" {
+            job.chain.call("evm_increaseTime", json!([CLOCK]));
+        }
+        if status["stage"] == "Fallen" {
+            job.chain.call("evm_increaseTime", json!([CLOCK]));
+        }
+        assert!(deaths < 400, "{status}");
+    }
+    if code.is_none() {
+        code = Some(job.chain.agent(&job.world, "c", &job.challenger_line("")).ends().0);
+    }
+    assert_eq!(code, Some(0));
+    let status = job.status();
+    assert_eq!((&status["stage"], status["games"].as_array().unwrap().len()), (&json!("Fallen"), 1));
+    assert!(job.chain.balance(&job.challenger) > RICH);
+    assert!(deaths > 10, "{deaths}");
+    job.adds_up();
+}
+
+#[test]
+fn a_fault_in_any_operation_of_a_training_step_or_of_integers_loses_on_a_node() {
+    let world = World::new();
+    world.write("p.onnx", &perceptron(0, 13));
+    world.write("xs.npy", &npy::encode(&floats(&[8, 4], 5)));
+    world.write("x.npy", &npy::encode(&floats(&[3, 4], 7)));
+    world.write("y.npy", &crate::models::array(&[3], vec![2i64, 0, 1]));
+    world.assay("compile p.onnx --calibrate xs.npy -o int.assay").done();
+    world.assay("compile p.onnx --train sgd --lr 0.5 --batch 3 -o step.assay").done();
+    let Some(mut job) = Job::new(&[], world, "") else { return };
+    for (model, of) in [
+        ("int.assay", "--input xs.npy --sample 2"),
+        ("step.assay", "--state step.init --input x=x.npy labels=y.npy"),
+    ] {
+        job.of = format!("--model {model} {of}");
+        let inspected = job.run(&format!("inspect {model} --json")).json();
+        let count = inspected["operations"].as_array().unwrap().len();
+        assert!(count >= 2, "{inspected}");
+        for operation in 0..count {
+            for old in ["p.state", "c.state"] {
+                let _ = std::fs::remove_file(job.world.path(old));
+            }
+            job.posted(&format!("--flip {operation}:3"));
+            let mut challenger = job.chain.agent(&job.world, "c", &job.challenger_line("--receipt r.json"));
+            let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
+            let status = job.until_claimed();
+            assert_eq!(status["games"][0]["operation"], operation);
+            job.chain.pass(CLOCK);
+            job.until(|status| status["stage"] == "Fallen");
+            job.chain.pass(CLOCK);
+            assert_eq!(challenger.ends().0, 0, "{model}, operation {operation}");
+            assert_eq!(provider.ends().0, 1);
+            job.adds_up();
+        }
+    }
+}
+
+#[test]
+fn a_receipt_is_refused_for_another_job_on_another_chain_and_a_second_time() {
+    let Some(job) = Job::lenet(&[]) else { return };
+    job.posted("");
+    job.post().refused(&["post", "WrongStage"]);
+    // The terms of a second job: the receipt of the first is none of it.
+    let wallet = job.chain.wallet("buyer");
+    let Job { of, provider, .. } = &job;
+    let offer =
+        format!("dispute offer {wallet} --contracts contracts.json {of} --provider {provider} --price 7");
+    job.run(&format!("{offer} -o second.json")).done();
+    job.run("verify r.json --terms second.json").rejected(&["not for these terms"]);
+    let line = job.provider_line().replace("terms.json", "second.json");
+    job.run(&format!("dispute respond {line} --receipt r.json")).refused(&["r.json", "another job"]);
+    // Terms that were edited name a job that the contract does not have.
+    let terms = String::from_utf8(job.world.read("terms.json")).unwrap();
+    let dearer = terms.replace("\"price\": \"100000000000000000\"", "\"price\": \"1\"");
+    assert_ne!(dearer, terms);
+    job.world.write("dearer.json", dearer.as_bytes());
+    job.run(&format!("dispute status dearer.json --rpc {}", job.chain.url)).refused(&["no such job"]);
+    let Some(other) = Chain::start(&["--chain-id", "1234"]) else { return };
+    job.run(&format!("dispute status terms.json --rpc {}", other.url)).refused(&["chain 1234", "31337"]);
+}
+
+#[test]
+fn terms_that_would_cost_an_honest_side_money_are_refused() {
+    let Some(job) = Job::lenet(&[]) else { return };
+    let Job { chain, of, provider, .. } = &job;
+    let offer = format!(
+        "dispute offer {} --contracts contracts.json {of} --provider {provider} --price 0.1ether -o terms.json",
+        chain.wallet("buyer")
+    );
+    job.run(&format!("{offer} --provider-bond 1000")).refused(&["--provider-bond", "dearest"]);
+    job.run(&format!("{offer} --challenger-bond 1000")).refused(&["--challenger-bond", "dearest"]);
+    assert!(!job.world.exists("terms.json"));
+    job.run(&offer).done();
+    let other = of.replace("--sample 3", "--sample 4");
+    job.run(&format!("dispute accept terms.json {} {other}", chain.wallet("provider")))
+        .refused(&["other inputs"]);
+    job.run(&format!("dispute accept terms.json {} {of}", chain.wallet("challenger")))
+        .refused(&["another account"]);
+    job.run(&format!("dispute accept terms.json {} {of}", chain.wallet("provider"))).done();
+    job.run(&format!("dispute accept terms.json {} {of}", chain.wallet("provider"))).refused(&["Accepted"]);
+    // No receipt comes: buyer and provider have their money back.
+    job.chain.pass(2 * DAY);
+    job.run(&format!("dispute settle terms.json {}", chain.wallet("provider"))).done();
+    assert_eq!(job.status()["stage"], "Expired");
+    job.adds_up();
+}
