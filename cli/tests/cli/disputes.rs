@@ -3,7 +3,14 @@
 use crate::chain::{Chain, RICH};
 use crate::models::{floats, perceptron};
 use crate::world::{Answer, World, asset};
+use assay_circuits::program::Program;
+use assay_circuits::tensor::RealTensor;
+use assay_prover::dispute::Record;
+use assay_prover::envelope::open;
 use assay_prover::files::npy;
+use assay_prover::run::{Inputs, Run};
+use assay_verifier::dispute::{Claim, Groups, Open};
+use assay_verifier::referee::pack_states;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -164,30 +171,75 @@ fn one_flipped_bit_in_a_trace_loses_on_a_node() {
     job.adds_up();
 }
 
+/// Opens a game with a claim that an element has another last bit, every state before it true.
+fn claim_falsely(job: &Job, operation: u32) {
+    let program = Program::decode(&job.world.read("m.assay")).unwrap();
+    let digits = npy::decode(&std::fs::read(asset("digits.npy")).unwrap()).unwrap();
+    let bits = digits.to_f32()[3 * 784..4 * 784].iter().map(|x| x.to_bits()).collect();
+    let image = RealTensor { shape: program.inputs[0].shape.clone(), bits };
+    let run = Run::new(&program, &Inputs::Reals(vec![image])).unwrap();
+    let record = Record::new(&program, &run).unwrap();
+    let ground = record.ground(open(&job.world.read("r.json")).unwrap().0.receipt.job);
+    let (wire, (bytes, siblings)) =
+        (record.own_wire(operation).unwrap(), record.own_chunk(operation, 0).unwrap());
+    let descriptor = program.descriptor(operation as usize).unwrap();
+    let (element, mut state) = (5, descriptor.start());
+    let mut states = Vec::new();
+    let groups = Groups { from: 0, to: descriptor.windows() };
+    for windows in (0..groups.count()).filter_map(|group| groups.windows_of(group)) {
+        state = record.advance(operation, element, windows, state).unwrap();
+        states.push(state);
+    }
+    let value = record.finish(operation, element, state).unwrap() ^ 1;
+    let claim = Claim { element, value, states: pack_states(&states, descriptor.words()) };
+    let call =
+        assay_contracts::open(&ground, [7; 32], &Open::Chunk { wire, chunk: 0, bytes, siblings, claim });
+    let status = job.status();
+    let (contract, bond) = (&status["contract"], number(&status["challenger_bond"]));
+    job.chain.call("anvil_impersonateAccount", json!([job.challenger]));
+    let transaction = json!({
+        "from": job.challenger, "to": contract, "value": format!("{bond:#x}"), "data": call.data.to_string(),
+    });
+    job.chain.call("eth_sendTransaction", json!([transaction]));
+}
+
 #[test]
-fn an_honest_provider_survives_a_false_challenger_and_is_paid() {
+fn an_honest_provider_rebuts_a_false_claim_and_is_paid() {
     let Some(job) = Job::lenet(&[]) else { return };
     job.posted("");
-    // The challenger holds a trace with a wrong bit against an honest receipt.
-    let of = job.of.replacen("--model ", "", 1);
-    job.run(&format!("run {of} --receipt f.json --signer provider.pem --trace-dir false --flip 2:77 -o o"))
-        .done();
+    claim_falsely(&job, 2);
+    assert_eq!(job.status()["games"][0]["phase"], "Answer");
     let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
-    let line = job.challenger_line("--trace-dir false --receipt r.json");
-    let mut challenger = job.chain.agent(&job.world, "c", &line);
-    let (code, report) = challenger.ends();
-    assert_eq!((code, &report["won"]), (1, &json!(false)), "{report}");
+    job.until(|status| status["games"][0]["status"] == "Held");
     job.chain.pass(DAY);
     let (code, report) = provider.ends();
     assert_eq!((code, &report["stage"]), (0, &json!("Final")), "{report}");
     let status = job.status();
-    assert_eq!(status["games"][0]["status"], "Held");
     let (price, bond) = (number(&status["price"]), number(&status["challenger_bond"]));
     assert!(
         job.chain.balance(&job.provider) > RICH + price,
-        "the price, its gas and half of what is left of the bond"
+        "price, gas and half of what is left of the bond"
     );
     assert!(job.chain.balance(&job.challenger) < RICH - bond);
+    job.adds_up();
+}
+
+#[test]
+fn a_challenger_whose_trace_is_false_has_no_claim_and_loses_its_bond() {
+    let Some(job) = Job::lenet(&[]) else { return };
+    job.posted("");
+    let of = job.of.replacen("--model ", "", 1);
+    job.run(&format!("run {of} --receipt f.json --signer provider.pem --trace-dir false --flip 2:77 -o o"))
+        .done();
+    let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
+    let mut challenger =
+        job.chain.agent(&job.world, "c", &job.challenger_line("--trace-dir false --receipt r.json"));
+    job.until(|status| status["games"][0]["phase"] == "ChooseChunk");
+    job.chain.pass(DAY);
+    assert_eq!(provider.ends().0, 0);
+    let (code, report) = challenger.ends();
+    assert_eq!((code, &report["won"]), (1, &json!(false)), "{report}");
+    assert_eq!(job.status()["games"][0]["status"], "Held");
     job.adds_up();
 }
 
@@ -262,6 +314,7 @@ fn agents_killed_at_any_point_resume_and_lose_no_bond() {
         assert!(deaths < 400, "{status}");
     }
     if code.is_none() {
+        job.chain.pass(CLOCK);
         code = Some(job.chain.agent(&job.world, "c", &job.challenger_line("")).ends().0);
     }
     assert_eq!(code, Some(0));

@@ -5,7 +5,7 @@ use crate::trace::TensorBytes;
 use assay_circuits::descriptor::CHUNK;
 use assay_circuits::root::Digest32;
 use assay_verifier::dispute::{Claim, Move, Open, Phase, Position};
-use assay_verifier::referee::{Ground, pack_states};
+use assay_verifier::referee::{Ground, element_of_chunk, pack_states, value_bits};
 use assay_verifier::tensor_tree::{LEVELS, Value};
 
 /// A challenger with its own run of the program.
@@ -80,7 +80,9 @@ impl<'a, T: TensorBytes> Challenger<'a, T> {
         }
     }
 
-    pub fn show(&self, _: &Position, _: &Digest32) -> Result<assay_verifier::escrow::Shown, NoMove> { Err(NoMove::NothingFalse) }
+    pub fn show(&self, _: &Position, _: &Digest32) -> Result<assay_verifier::escrow::Shown, NoMove> {
+        Err(NoMove::NothingFalse)
+    }
 
     /// The honest computation of the first element that differs from the provider's chunk.
     fn claim(&self, position: &Position, theirs: &[u8]) -> Result<Claim, NoMove> {
@@ -94,6 +96,11 @@ impl<'a, T: TensorBytes> Challenger<'a, T> {
         let mut steps = self.record.steps(position.operation, element)?;
         let states = steps.states(position.groups(), position.before)?;
         let value = steps.finish(states.last().copied().unwrap_or(position.before))?;
+        let their = element_of_chunk(theirs, width, false, place * width);
+        if their.map(|their| value_bits(their, width)) == Some(value) {
+            // What this run's operands give is the provider's: the run itself is not one of the program.
+            return Err(NoMove::NothingFalse);
+        }
         Ok(Claim { element, value, states: pack_states(&states, position.words.into()) })
     }
 }
