@@ -5,6 +5,7 @@
 //! offer, accept, post             buyer, provider, provider
 //! watch                           an agent of the provider or of a challenger, to the end
 //! open, respond, settle, status   the same by hand
+//! disclose                        the buyer, where an output is kept from it
 //! ```
 //!
 //! What is due for a side follows from the chain and its own run alone (`due.rs`). An agent reads the chain again after
@@ -15,6 +16,7 @@ mod accept;
 mod agent;
 mod board;
 mod deploy;
+mod disclose;
 mod due;
 mod node;
 mod offer;
@@ -76,6 +78,8 @@ enum DisputeCommand {
     Post(post::PostArgs),
     /// Plays a side until the job has ended.
     Watch(watch::WatchArgs),
+    /// Has a chunk of an output shown on the chain, where the provider hands it over in no other way.
+    Disclose(disclose::DiscloseArgs),
     /// Opens a dispute about a receipt that is wrong.
     Open(open::OpenArgs),
     /// Makes the one move that is due for a side.
@@ -98,6 +102,7 @@ impl DisputeArgs {
                 DisputeCommand::Accept(args) => args.execute().await,
                 DisputeCommand::Post(args) => args.execute().await,
                 DisputeCommand::Watch(args) => args.execute().await,
+                DisputeCommand::Disclose(args) => args.execute().await,
                 DisputeCommand::Open(args) => args.execute().await,
                 DisputeCommand::Respond(args) => args.execute().await,
                 DisputeCommand::Settle(args) => args.execute().await,

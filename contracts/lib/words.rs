@@ -7,6 +7,7 @@ use crate::abi::AssayDispute as A;
 use alloy::primitives::{B256, Bytes, U256};
 use alloy::sol_types::{SolCall, SolValue};
 use assay_verifier::dispute::{Claim, Move, Open, Position, Wire};
+use assay_verifier::escrow::Shown;
 use assay_verifier::receipt::{OutputClaim, Receipt};
 use assay_verifier::referee::{Ground, encode_openings};
 use assay_verifier::terms::Terms;
@@ -26,10 +27,6 @@ impl Call {
         let name = C::SIGNATURE.split('(').next().unwrap_or_default();
         Call { name, data: call.abi_encode().into() }
     }
-}
-
-fn encoded<C: SolCall>(call: &C) -> Call {
-    Call::of(call)
 }
 
 fn words(words: &[[u8; 32]]) -> Bytes {
@@ -114,7 +111,7 @@ pub fn post(
         leaf: leaf.clone().into(),
     };
     let outputs = receipt.outputs.iter().zip(leaves).map(output).collect();
-    Some(encoded(&A::postCall {
+    Some(Call::of(&A::postCall {
         ground: ground(on),
         nonce: U256::from_be_bytes(nonce),
         _2: terms(agreed),
@@ -128,11 +125,11 @@ pub fn open(on: &Ground, commitment: [u8; 32], how: &Open) -> Call {
     let (id, commitment) = (on.job.into(), commitment.into());
     let on = ground(on);
     match how {
-        Open::Root => encoded(&A::openRootCall { id, ground: on, commitment }),
+        Open::Root => Call::of(&A::openRootCall { id, ground: on, commitment }),
         Open::Operation(wire) => {
-            encoded(&A::openOperationCall { id, ground: on, commitment, _3: operation(wire) })
+            Call::of(&A::openOperationCall { id, ground: on, commitment, _3: operation(wire) })
         }
-        Open::Chunk { wire, chunk, bytes, siblings, claim: claimed } => encoded(&A::openChunkCall {
+        Open::Chunk { wire, chunk, bytes, siblings, claim: claimed } => Call::of(&A::openChunkCall {
             id,
             ground: on,
             commitment,
@@ -140,22 +137,40 @@ pub fn open(on: &Ground, commitment: [u8; 32], how: &Open) -> Call {
             _4: A::Chunk { index: *chunk, data: bytes.clone().into(), siblings: words(siblings) },
             claim_: claim(claimed),
         }),
+        Open::Disclose { wire, output, chunk } => Call::of(&A::discloseCall {
+            id,
+            ground: on,
+            _2: operation(wire),
+            _3: U256::from(output.number),
+            _4: output.leaf.clone().into(),
+            _5: words(&output.path),
+            _6: *chunk,
+        }),
     }
 }
 
-pub fn contest(_: B256, _: &Position, _: &Ground, _: &assay_verifier::escrow::Shown) -> Option<Call> {
-    None
+/// What takes the prize of a game that fell at a position; none where the contract has no such position.
+pub fn contest(game: B256, at: &Position, on: &Ground, shown: &Shown) -> Option<Call> {
+    let shown = A::Shown {
+        traceRoot: shown.trace_root.into(),
+        salt: shown.salt.into(),
+        digest: shown.digest.into(),
+        leafPath: words(&shown.leaf_path),
+        chunk: shown.chunk.clone().into(),
+        siblings: words(&shown.siblings),
+    };
+    Some(Call::of(&A::contestCall { game, position: position(at)?, _2: ground(on), shown }))
 }
 
 /// A move of a game at a position; none where the contract has no such position.
 pub fn call(game: B256, at: &Position, played: &Move) -> Option<Call> {
     let position = position(at)?;
     Some(match played {
-        Move::Reveal { values } => encoded(&A::revealCall { game, position, values: words(values) }),
+        Move::Reveal { values } => Call::of(&A::revealCall { game, position, values: words(values) }),
         Move::Pick { values, place } => {
-            encoded(&A::pickCall { game, position, _2: words(values), _3: U256::from(*place) })
+            Call::of(&A::pickCall { game, position, _2: words(values), _3: U256::from(*place) })
         }
-        Move::RevealLeaf { ground: on, digest, descriptor, path } => encoded(&A::revealLeafCall {
+        Move::RevealLeaf { ground: on, digest, descriptor, path } => Call::of(&A::revealLeafCall {
             game,
             position,
             _2: ground(on),
@@ -164,10 +179,10 @@ pub fn call(game: B256, at: &Position, played: &Move) -> Option<Call> {
             _5: words(path),
         }),
         Move::RevealChunk { chunk } => {
-            encoded(&A::revealChunkCall { game, position, chunk: chunk.clone().into() })
+            Call::of(&A::revealChunkCall { game, position, chunk: chunk.clone().into() })
         }
         Move::Claim { chunk, claim: claimed } => {
-            encoded(&A::claimCall { game, position, _2: chunk.clone().into(), claim_: claim(claimed) })
+            Call::of(&A::claimCall { game, position, _2: chunk.clone().into(), claim_: claim(claimed) })
         }
         Move::Rebut { states, step, ground: on, inputs, descriptor, openings } => {
             let mut packed = assay_circuits::encoding::Writer::new();
@@ -179,13 +194,16 @@ pub fn call(game: B256, at: &Position, played: &Move) -> Option<Call> {
                 descriptor: descriptor.clone().into(),
                 openings: packed.finish().into(),
             };
-            encoded(&A::rebutCall { game, position, _2: ground(on), _3: rebuttal })
+            Call::of(&A::rebutCall { game, position, _2: ground(on), _3: rebuttal })
         }
         Move::Split { states, step } => {
-            encoded(&A::splitCall { game, position, _2: states.clone().into(), _3: U256::from(*step) })
+            Call::of(&A::splitCall { game, position, _2: states.clone().into(), _3: U256::from(*step) })
         }
-        Move::Refine { states } => encoded(&A::refineCall { game, position, states: states.clone().into() }),
-        Move::Timeout => encoded(&A::timeoutCall { game, position }),
+        Move::Refine { states } => Call::of(&A::refineCall { game, position, states: states.clone().into() }),
+        Move::Answer { chunk, siblings } => {
+            Call::of(&A::answerCall { game, position, chunk: chunk.clone().into(), _3: words(siblings) })
+        }
+        Move::Timeout => Call::of(&A::timeoutCall { game, position }),
     })
 }
 
@@ -219,8 +237,31 @@ mod tests {
     #[test]
     fn a_position_of_a_phase_without_a_twin_is_none() {
         let there = position(&example()).expect("words of a position");
-        let disclosed = A::Position { phase: 11, ..there };
-        assert_eq!(position_of(&disclosed), None);
+        for phase in [0, 12, 255] {
+            assert_eq!(position_of(&A::Position { phase, ..there.clone() }), None);
+        }
+    }
+
+    #[test]
+    fn what_takes_a_prize_is_the_call_of_contest() {
+        let shown = Shown {
+            trace_root: [1; 32],
+            salt: [2; 32],
+            digest: [3; 32],
+            leaf_path: vec![[4; 32]; 3],
+            chunk: vec![5; 7],
+            siblings: vec![[6; 32]; 2],
+        };
+        let on = Ground { job: [7; 32], header: [8; 182], trace_root: [9; 32], inputs: [10; 32] };
+        let call = contest(B256::ZERO, &example(), &on, &shown).expect("a call");
+        assert_eq!(call.name, "contest");
+        let read = A::contestCall::abi_decode(&call.data).expect("a contest");
+        assert_eq!(position_of(&read.position), Some(example()));
+        assert_eq!(
+            (read.shown.salt.0, read.shown.leafPath.len(), read.shown.siblings.len()),
+            ([2; 32], 96, 64)
+        );
+        assert_eq!(read._2.traceRoot.0, [9; 32]);
     }
 
     #[test]

@@ -13,10 +13,12 @@
 
 pub mod calldata;
 mod challenger;
+mod disclosure;
 pub mod price;
 mod provider;
 mod record;
 
 pub use challenger::Challenger;
+pub use disclosure::disclosure;
 pub use provider::Provider;
 pub use record::{NoMove, Record};

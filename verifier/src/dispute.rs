@@ -8,6 +8,8 @@
 //!      -> Answer -> Refine <-> AnswerInner                     rebut: the provider wins; timeout: who did not move loses
 //! ```
 //!
+//! A disclosure is a game of one move: the buyer asks for a chunk of an output, and anyone shows it.
+//!
 //! [`open`] gives the first position, [`play`] the next one. A move that is not legal changes nothing.
 //!
 //! Specification: `papers/dispute.md`, section 3. The contracts compute the same.
@@ -17,7 +19,7 @@ mod moves;
 mod position;
 
 pub use claim::{Groups, MAX_STATES};
-pub use moves::{Claim, Move, Open, Wire};
+pub use moves::{Claim, Move, Open, Output, Wire};
 pub use position::{POSITION_BYTES, Phase, Position, Side};
 
 use crate::keccak::keccak256;
@@ -92,6 +94,9 @@ pub enum Illegal {
     /// The wire of the operation is not in the trace.
     #[error("the trace has another digest at this operation")]
     OtherWire,
+    /// The operation is not the program's output of this number.
+    #[error("the operation is not that output of the program")]
+    OtherOutput,
     /// A part of the tensor's tree is not one.
     #[error("{0}")]
     Tree(#[from] TreeError),
@@ -149,6 +154,16 @@ pub fn open(ground: &Ground, how: &Open, clocks: Clocks, now: u64) -> Result<Pos
             let revealed = Position { first: *chunk, chunks: 1, ..position };
             claimed(revealed, bytes, claim, now)
         }
+        Open::Disclose { wire, output, chunk } => {
+            if !ground.has_output(wire.operation, output.number, &output.leaf, &output.path) {
+                return Err(Illegal::OtherOutput);
+            }
+            let position = open_wire(start, ground, wire)?;
+            match *chunk < position.chunks {
+                true => Ok(Position { phase: Phase::Disclose, first: *chunk, chunks: 1, ..position }),
+                false => Err(Illegal::NoPlace),
+            }
+        }
     }
 }
 
@@ -202,6 +217,13 @@ pub fn play(position: &Position, sender: Sender, played: &Move, now: u64) -> Res
             return rebut(position, played).map(|()| Next::Won(Side::Provider));
         }
         (Phase::Refine, Move::Refine { states }) => refine(position, states),
+        (Phase::Disclose, Move::Answer { chunk, siblings }) => {
+            let tree = position.tree().ok_or(Illegal::NoPlace)?;
+            return match tree.root_from_chunk(chunk, position.first, siblings)? == position.node {
+                true => Ok(Next::Won(Side::Provider)),
+                false => Err(Illegal::NotBelow),
+            };
+        }
         (phase, _) => Err(Illegal::Phase(phase)),
     }?;
     let left = position.deadline - now;

@@ -22,8 +22,11 @@ use thiserror::Error;
 /// An account of the chain.
 pub type Account = [u8; 20];
 
-/// The greatest price or bond: 2^96 wei, so that no sum of them wraps.
-pub const MAX_AMOUNT: u128 = 1 << 96;
+/// The greatest price or bond, so that no sum of them wraps.
+pub const MAX_AMOUNT: u128 = (1 << 96) - 1;
+
+/// Gas that the answer to a disclosure costs at most; the buyer locks five quarters of it.
+pub const DISCLOSE_GAS: u128 = 500_000;
 
 /// What buyer and provider agree on; amounts in wei, times in seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,6 +146,8 @@ pub struct Game {
     pub challenger: Account,
     /// keccak256 of challenger, honest trace root and salt.
     pub commitment: Digest32,
+    /// What the challenger has locked.
+    pub bond: u128,
     /// When it was opened.
     pub opened: u64,
     /// The hash of its position.
@@ -243,7 +248,7 @@ impl Job {
     /// # Errors
     /// Where an amount is too large, or the late fee above the provider's bond.
     pub fn offer(deal: Deal) -> Result<Job, Refused> {
-        let amounts = [deal.price, deal.provider_bond, deal.challenger_bond];
+        let amounts = [deal.price, deal.provider_bond, deal.challenger_bond, deal.gas_price_cap];
         if amounts.into_iter().any(|amount| amount > MAX_AMOUNT) || deal.late_fee > deal.provider_bond {
             return Err(Refused::Amount);
         }
@@ -330,10 +335,15 @@ impl Job {
         gas.price.min(self.deal.gas_price_cap).saturating_mul(gas.used.into())
     }
 
-    /// Opens a game and locks the challenger's bond; gives its number and position.
+    fn disclosure_bond(&self) -> u128 {
+        (DISCLOSE_GAS.saturating_mul(self.deal.gas_price_cap) * 5 / 4).min(MAX_AMOUNT)
+    }
+
+    /// Opens a game and locks the challenger's bond; gives its number and position. A disclosure is the buyer's alone, without a
+    /// commitment, and has a bond of its own.
     ///
     /// # Errors
-    /// Where the window is over, or the game does not stand on the receipt.
+    /// Where the window is over, the game does not stand on the receipt, or the sender may not ask for a disclosure.
     pub fn open(
         &mut self,
         sender: Account,
@@ -350,11 +360,17 @@ impl Job {
         if ground.hash() != self.ground {
             return Err(Illegal::Ground.into());
         }
+        let discloses = matches!(how, Open::Disclose { .. });
+        if discloses && sender != self.deal.buyer {
+            return Err(Refused::Sender);
+        }
         let position = dispute::open(ground, how, self.deal.clocks, now)?;
-        self.ledger.deposit(self.deal.challenger_bond);
+        let bond = if discloses { self.disclosure_bond() } else { self.deal.challenger_bond };
+        self.ledger.deposit(bond);
         self.games.push(Game {
             challenger: sender,
-            commitment,
+            commitment: if discloses { [0; 32] } else { commitment },
+            bond,
             opened: now,
             position: position.hash(),
             status: Status::Open,
@@ -402,6 +418,14 @@ impl Job {
             _ => mover,
         };
         let Some(own) = self.games.get_mut(game) else { return Err(Refused::NoGame) };
+        if matches!(played, Move::Answer { .. }) {
+            own.status = Status::Won(Side::Provider);
+            let (buyer, bond) = (own.challenger, own.bond);
+            let paid = (metered.saturating_mul(5) / 4).min(bond);
+            self.ledger.credit(sender, paid);
+            self.ledger.credit(buyer, bond - paid);
+            return Ok(next);
+        }
         match side {
             Side::Challenger if sender == challenger => {
                 own.challenger_gas = own.challenger_gas.saturating_add(metered);
@@ -423,9 +447,9 @@ impl Job {
     }
 
     fn provider_won(&mut self, game: usize) {
-        let mut left = self.deal.challenger_bond;
-        let movers = self.games.get(game).map_or(&[][..], |game| &game.provider_gas);
-        for &(mover, metered) in movers {
+        let Some(own) = self.games.get(game) else { return };
+        let mut left = own.bond;
+        for &(mover, metered) in &own.provider_gas {
             let paid = metered.min(left);
             self.ledger.credit(mover, paid);
             left -= paid;
@@ -436,7 +460,7 @@ impl Job {
 
     fn fall(&mut self, game: usize, position: &Position, now: u64) {
         let Some(winner) = self.games.get(game) else { return };
-        let (challenger, gas) = (winner.challenger, winner.challenger_gas);
+        let (challenger, own_bond, gas) = (winner.challenger, winner.bond, winner.challenger_gas);
         let bond = self.deal.provider_bond;
         let mut left = bond;
         let mut take = |most: u128| {
@@ -448,11 +472,11 @@ impl Job {
         let prize = take(bond / 4);
         let buyer = take((bond / 4).min(self.deal.price));
         self.ledger.credit(challenger, gas);
-        self.ledger.credit(challenger, self.deal.challenger_bond);
+        self.ledger.credit(challenger, own_bond);
         self.ledger.credit(self.deal.buyer, buyer);
         self.ledger.credit(self.deal.buyer, self.deal.price);
         self.pool = left;
-        let claim = (position.phase >= Phase::Answer).then(|| position.clone());
+        let claim = matches!(position.phase, Phase::Answer | Phase::AnswerInner).then(|| position.clone());
         let until = now.saturating_add(self.deal.clocks.challenger);
         self.prize = Some(Prize { amount: prize, claim, holder: game, shown: false, until });
         self.stage = Stage::Fallen;
@@ -474,9 +498,9 @@ impl Job {
     pub fn close(&mut self, game: usize) -> Result<(), Refused> {
         self.at(Stage::Fallen)?;
         let own = self.open_game(game)?;
-        let (challenger, paid) = (own.challenger, own.challenger_gas.min(self.pool));
+        let (challenger, bond, paid) = (own.challenger, own.bond, own.challenger_gas.min(self.pool));
         self.pool -= paid;
-        self.ledger.credit(challenger, self.deal.challenger_bond);
+        self.ledger.credit(challenger, bond);
         self.ledger.credit(challenger, paid);
         if let Some(own) = self.games.get_mut(game) {
             own.status = Status::Closed;

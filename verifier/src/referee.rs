@@ -124,6 +124,13 @@ impl Ground {
         path_root(leaf, operation as usize, self.operations() as usize, path) == Some(self.trace_root)
     }
 
+    /// True where an operation is the program's output of this number, whose leaf has these bytes.
+    pub fn has_output(&self, operation: u32, number: u32, leaf: &[u8], path: &[Digest32]) -> bool {
+        let outputs = u32::from_be_bytes(self.field(18));
+        let root = path_root(keccak(0, leaf), number as usize, outputs as usize, path);
+        root == Some(self.field(118)) && output_operation(leaf) == Some(operation)
+    }
+
     /// The descriptor of an operation, from bytes and their path in the program.
     ///
     /// # Errors
@@ -161,6 +168,12 @@ impl Ground {
             inputs: r.array("inputs")?,
         })
     }
+}
+
+/// The operation that an output's leaf names, behind the output's own name.
+fn output_operation(leaf: &[u8]) -> Option<u32> {
+    let name = u32::from_le_bytes(*leaf.first_chunk()?) as usize;
+    leaf.get(4..)?.get(name..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
 }
 
 /// The leaf of an operation's wire in a trace.

@@ -142,6 +142,15 @@ impl Place {
         burned.map_err(|error| node.failed(error))
     }
 
+    /// The chunk that the answer to a disclosure showed; the contract has checked it against the receipt.
+    pub async fn disclosed(&self, node: &Node, game: B256, state: &State) -> Result<Vec<u8>, NodeError> {
+        let filter = Filter::new().address(self.contract).from_block(state.posted.unwrap_or_default());
+        let filter = filter.event_signature(A::Disclosed::SIGNATURE_HASH).topic1(game);
+        let logs = node.rpc.get_logs(&filter).await.map_err(|error| node.failed(error))?;
+        let shown = logs.iter().find_map(decoded::<A::Disclosed>).map(|event| event.chunk.to_vec());
+        shown.ok_or_else(|| node.failed("the answer to the disclosure is not in its events"))
+    }
+
     /// What all games of the job stand on, as its poster stated it.
     pub async fn ground(&self, node: &Node, board: &Board, state: &State) -> Result<Ground, NodeError> {
         let missing = || node.failed(format!("there is no receipt of job {} in its events", self.job));

@@ -363,6 +363,39 @@ fn a_fault_in_any_operation_of_a_training_step_or_of_integers_loses_on_a_node() 
 }
 
 #[test]
+fn an_output_that_is_kept_back_is_disclosed_or_costs_the_receipt() {
+    let Some(job) = Job::lenet(&[]) else { return };
+    job.posted("");
+    let ask = |name: &str, more: &str| {
+        format!("dispute disclose r.json --model m.assay {} --every 50ms {more}", job.chain.wallet(name))
+    };
+    job.run(&ask("buyer", "--output none -o chunk.bin")).refused(&["none"]);
+    job.run(&ask("challenger", "--output logits -o chunk.bin")).refused(&["disclose", "NotYours"]);
+    job.run(&ask("buyer", "--output logits --chunk 1 -o chunk.bin")).refused(&["disclose", "NoPlace"]);
+    let provider = job.chain.agent(&job.world, "p", &job.provider_line());
+    job.run(&ask("buyer", "--output logits -o chunk.bin")).done();
+    assert_eq!(job.world.read("chunk.bin"), job.world.read("trace/op-6.bin"));
+    // It is there already: nothing is asked, and nothing paid, again.
+    job.run(&ask("buyer", "--output logits -o again.bin")).done();
+    assert_eq!(job.world.read("again.bin"), job.world.read("chunk.bin"));
+    assert_eq!(job.status()["games"].as_array().unwrap().len(), 1);
+    drop(provider);
+    // Of a second job nobody answers.
+    let _ = std::fs::remove_file(job.world.path("p.state"));
+    job.posted("");
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| job.run(&ask("buyer", "--output logits -o none.bin")));
+        job.until(|status| status["games"][0]["phase"] == "Disclose");
+        job.chain.pass(CLOCK);
+        job.run(&format!("dispute settle terms.json {}", job.chain.wallet("challenger"))).done();
+        asked.join().unwrap().rejected(&["not shown"]);
+    });
+    assert_eq!(job.status()["stage"], "Fallen");
+    assert!(!job.world.exists("none.bin"));
+    job.adds_up();
+}
+
+#[test]
 fn a_receipt_is_refused_for_another_job_on_another_chain_and_a_second_time() {
     let Some(job) = Job::lenet(&[]) else { return };
     job.posted("");

@@ -5,6 +5,7 @@ use crate::trace::TensorBytes;
 use assay_circuits::descriptor::CHUNK;
 use assay_circuits::root::Digest32;
 use assay_verifier::dispute::{Claim, Move, Open, Phase, Position};
+use assay_verifier::escrow::Shown;
 use assay_verifier::referee::{Ground, element_of_chunk, pack_states, value_bits};
 use assay_verifier::tensor_tree::{LEVELS, Value};
 
@@ -80,8 +81,21 @@ impl<'a, T: TensorBytes> Challenger<'a, T> {
         }
     }
 
-    pub fn show(&self, _: &Position, _: &Digest32) -> Result<assay_verifier::escrow::Shown, NoMove> {
-        Err(NoMove::NothingFalse)
+    /// What shows that this run had the claimed value of a position before it was claimed, if it had.
+    ///
+    /// # Errors
+    /// [`NoMove::NothingFalse`] where its value is another.
+    pub fn show(&self, position: &Position, salt: &Digest32) -> Result<Shown, NoMove> {
+        let width = usize::from(position.width);
+        let byte = position.element as usize * width;
+        let wire = self.record.own_wire(position.operation)?;
+        let (chunk, siblings) = self.record.own_chunk(position.operation, (byte / CHUNK) as u64)?;
+        let own = element_of_chunk(&chunk, width, false, byte % CHUNK);
+        if own.map(|own| value_bits(own, width)) != Some(position.value) {
+            return Err(NoMove::NothingFalse);
+        }
+        let (trace_root, salt) = (self.record.wires.root(), *salt);
+        Ok(Shown { trace_root, salt, digest: wire.digest, leaf_path: wire.leaf_path, chunk, siblings })
     }
 
     /// The honest computation of the first element that differs from the provider's chunk.

@@ -53,6 +53,10 @@ impl<'a, T: TensorBytes> Provider<'a, T> {
                 Ok(Move::RevealChunk { chunk: chunk.to_vec() })
             }
             Phase::Answer | Phase::AnswerInner => self.refute(position, shown),
+            Phase::Disclose => {
+                let (chunk, siblings) = self.record.own_chunk(operation, position.first)?;
+                Ok(Move::Answer { chunk, siblings })
+            }
             _ => Err(NoMove::NotMine),
         }
     }

@@ -4,6 +4,7 @@
 mod common;
 
 mod clocks;
+mod disclosures;
 #[allow(dead_code)]
 mod kinds;
 mod lies;

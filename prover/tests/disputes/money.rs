@@ -8,7 +8,7 @@ use super::play::{
 use super::world::Job;
 use assay_prover::dispute::{Challenger, Provider, Record};
 use assay_verifier::dispute::{self, Illegal, Move, Next, Open, Phase, Position, Sender, Side};
-use assay_verifier::escrow::{self, Account, Gas, Refused, Shown, Stage, Status, commitment};
+use assay_verifier::escrow::{self, Account, Gas, MAX_AMOUNT, Refused, Shown, Stage, Status, commitment};
 use assay_verifier::referee::Ground;
 
 fn owed(escrow: &escrow::Job, account: Account) -> u128 {
@@ -35,9 +35,9 @@ fn every_wei_is_held_owed_withdrawn_or_burned_whatever_is_done() {
         let challenges = Challenger::new(Record::new(&job.program, &job.honest).unwrap());
         let ground = liar.provider.ground.clone();
         let mut terms = deal(&ground);
-        terms.price = dice.of(&[0, 1, 1_000_003, 1 << 96]);
-        terms.provider_bond = dice.of(&[0, 3, 90_000_017, 1 << 96]);
-        terms.challenger_bond = dice.of(&[0, 1, 20_000_001, 1 << 96]);
+        terms.price = dice.of(&[0, 1, 1_000_003, MAX_AMOUNT]);
+        terms.provider_bond = dice.of(&[0, 3, 90_000_017, MAX_AMOUNT]);
+        terms.challenger_bond = dice.of(&[0, 1, 20_000_001, MAX_AMOUNT]);
         terms.late_fee = terms.provider_bond / 3;
         let mut escrow = escrow::Job::offer(terms).unwrap();
         let mut tables = Vec::new();
@@ -429,8 +429,22 @@ fn nobody_pays_for_the_silence_of_another() {
     escrow.expire(20).unwrap();
     assert_eq!(owed(&escrow, BUYER), terms.price + terms.late_fee);
     assert_eq!(owed(&escrow, PROVIDER), terms.provider_bond - terms.late_fee);
-    let greedy = escrow::Deal { late_fee: terms.provider_bond + 1, ..terms };
+    let greedy = escrow::Deal { late_fee: terms.provider_bond + 1, ..terms.clone() };
     assert_eq!(escrow::Job::offer(greedy), Err(Refused::Amount));
+    for change in [
+        |deal: &mut escrow::Deal, amount| deal.price = amount,
+        |deal: &mut escrow::Deal, amount| deal.provider_bond = amount,
+        |deal: &mut escrow::Deal, amount| deal.challenger_bond = amount,
+        |deal: &mut escrow::Deal, amount| deal.gas_price_cap = amount,
+    ] {
+        let with = |amount| {
+            let mut deal = terms.clone();
+            change(&mut deal, amount);
+            escrow::Job::offer(deal)
+        };
+        assert!(with(MAX_AMOUNT).is_ok());
+        assert_eq!(with(MAX_AMOUNT + 1), Err(Refused::Amount));
+    }
 }
 
 // 16

@@ -311,7 +311,7 @@ fn a_position_with_a_number_beyond_its_type_is_refused() {
     }
     [4, 6].iter().for_each(|word| refused(32 * word + 27, 1));
     [0, 5, 12, 13].iter().for_each(|word| refused(32 * word + 30, 1));
-    [0, 11].iter().for_each(|&phase| refused(31, phase));
+    [0, 12].iter().for_each(|&phase| refused(31, phase));
     assert!(Position::decode(&bytes[1..]).is_err());
     assert!(Position::decode(&[bytes.as_slice(), &[0]].concat()).is_err());
 }

@@ -76,6 +76,13 @@ pub enum Move {
     },
     /// The clock of the side to move has run out.
     Timeout,
+    /// The chunk that the buyer asked for.
+    Answer {
+        /// Its bytes.
+        chunk: Vec<u8>,
+        /// Its siblings in the wire's tree.
+        siblings: Vec<Value>,
+    },
 }
 
 /// A claim of an element.
@@ -109,6 +116,26 @@ pub enum Open {
         /// The claim.
         claim: Claim,
     },
+    /// By the buyer, which asks for a chunk of an output.
+    Disclose {
+        /// The output's operation.
+        wire: Wire,
+        /// The output in the program.
+        output: Output,
+        /// The chunk.
+        chunk: u64,
+    },
+}
+
+/// An output of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Its number among the outputs.
+    pub number: u32,
+    /// Its leaf's bytes.
+    pub leaf: Vec<u8>,
+    /// The path of its leaf in the header's tree of outputs.
+    pub path: Vec<Digest32>,
 }
 
 /// The wire of an operation in a trace, and the operation in the program.
@@ -144,6 +171,22 @@ impl Claim {
     fn decode(r: &mut Reader<'_>) -> Result<Claim, DecodeError> {
         let (element, value) = (packed::u64(r, "element")?, packed::u64(r, "value")?);
         Ok(Claim { element, value, states: packed::blob(r, "states")? })
+    }
+}
+
+impl Output {
+    fn encode(&self, w: &mut Writer) {
+        w.bytes(&self.number.to_be_bytes());
+        packed::put_blob(w, &self.leaf);
+        put_words(w, &self.path);
+    }
+
+    fn decode(r: &mut Reader<'_>) -> Result<Output, DecodeError> {
+        Ok(Output {
+            number: packed::u32(r, "output")?,
+            leaf: packed::blob(r, "output's leaf")?,
+            path: packed::words(r, "output's path")?,
+        })
     }
 }
 
@@ -227,6 +270,11 @@ impl Move {
                 packed::put_blob(&mut w, states);
             }
             Move::Timeout => w.u8(8),
+            Move::Answer { chunk, siblings } => {
+                w.u8(12);
+                packed::put_blob(&mut w, chunk);
+                put_words(&mut w, siblings);
+            }
         }
         w.finish()
     }
@@ -260,6 +308,7 @@ impl Move {
             6 => Move::Split { states: packed::blob(r, "states")?, step: packed::u16(r, "step")? },
             7 => Move::Refine { states: packed::blob(r, "states")? },
             8 => Move::Timeout,
+            12 => Move::Answer { chunk: packed::blob(r, "chunk")?, siblings: packed::words(r, "siblings")? },
             _ => return Err(r.invalid("move")),
         };
         reader.finish()?;
@@ -283,6 +332,7 @@ impl Open {
             Open::Root => 9,
             Open::Operation(_) => 10,
             Open::Chunk { .. } => 11,
+            Open::Disclose { .. } => 13,
         });
         ground.encode(&mut w);
         w.bytes(commitment);
@@ -295,6 +345,11 @@ impl Open {
                 packed::put_blob(&mut w, bytes);
                 put_words(&mut w, siblings);
                 claim.encode(&mut w);
+            }
+            Open::Disclose { wire, output, chunk } => {
+                wire.encode(&mut w);
+                output.encode(&mut w);
+                w.bytes(&chunk.to_be_bytes());
             }
         }
         w.finish()
@@ -318,6 +373,11 @@ impl Open {
                 bytes: packed::blob(r, "chunk's bytes")?,
                 siblings: packed::words(r, "siblings")?,
                 claim: Claim::decode(r)?,
+            },
+            13 => Open::Disclose {
+                wire: Wire::decode(r)?,
+                output: Output::decode(r)?,
+                chunk: packed::u64(r, "chunk")?,
             },
             _ => return Err(DecodeError::Invalid { what: "opening", offset: 0 }),
         };

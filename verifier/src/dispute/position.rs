@@ -36,9 +36,11 @@ pub enum Phase {
     AnswerInner = 9,
     /// The challenger claims the states within a step.
     Refine = 10,
+    /// The provider, or anyone, shows the chunk of an output that the buyer asked for.
+    Disclose = 11,
 }
 
-const PHASES: [Phase; 10] = [
+const PHASES: [Phase; 11] = [
     Phase::RevealTrace,
     Phase::ChooseTrace,
     Phase::RevealLeaf,
@@ -49,6 +51,7 @@ const PHASES: [Phase; 10] = [
     Phase::Answer,
     Phase::AnswerInner,
     Phase::Refine,
+    Phase::Disclose,
 ];
 
 /// One of the two parties of a game.
