@@ -50,7 +50,7 @@ pub enum Command {
     /// Draws a sample of a receipt, opens it, recomputes it.
     Audit(crate::audit::AuditArgs),
     /// Agrees on a job, posts its receipt, and disputes it before a contract.
-    Dispute(crate::dispute::DisputeArgs),
+    Dispute(Box<crate::dispute::DisputeArgs>),
     /// Compiles, runs, proves and verifies a network that reads a digit, then shows two forgeries rejected.
     Demo(crate::demo::DemoArgs),
 }

@@ -71,7 +71,7 @@ enum DisputeCommand {
     /// Deploys the contracts.
     Deploy(deploy::DeployArgs),
     /// Offers a job: writes its terms and pays its price in.
-    Offer(offer::OfferArgs),
+    Offer(Box<offer::OfferArgs>),
     /// Accepts a job: checks its terms and locks the provider's bond.
     Accept(accept::AcceptArgs),
     /// Posts the receipt of a job.

@@ -13,7 +13,7 @@ use assay_verifier::referee::Ground;
 /// A side of the disputes about a receipt, with its own run.
 pub enum Side<'a> {
     /// Who posted it.
-    Provider(Provider<'a, OwnRun>),
+    Provider(Box<Provider<'a, OwnRun>>),
     /// Who computed other bits.
     Challenger {
         /// Its run.

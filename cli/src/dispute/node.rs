@@ -35,6 +35,8 @@ pub enum NodeError {
     Rpc { url: String, problem: String },
     #[error("{call}: the contract refuses it: {reason}")]
     Reverted { call: &'static str, reason: String },
+    #[error("{call}: transaction {hash} was mined and failed: what it found had changed")]
+    Failed { call: &'static str, hash: B256 },
     #[error("{call}: a transaction with the same number was mined in its place")]
     Superseded { call: &'static str },
     #[error("{call}: the transaction {hash} is not mined, at {price} wei a gas")]
@@ -101,11 +103,18 @@ struct Fees {
 }
 
 impl Fees {
+    /// The transaction at this price.
+    fn of(self, request: TransactionRequest) -> TransactionRequest {
+        match self.tip {
+            Some(tip) => request.with_max_fee_per_gas(self.most).with_max_priority_fee_per_gas(tip),
+            None => request.with_gas_price(self.most),
+        }
+    }
+
     /// A quarter more, and one, which a node asks for at least before it replaces a transaction.
-    fn raise(&mut self) {
+    fn raised(self) -> Fees {
         let more = |price: u128| price.saturating_add(price / 4).saturating_add(1);
-        self.most = more(self.most);
-        self.tip = self.tip.map(more);
+        Fees { most: more(self.most), tip: self.tip.map(more) }
     }
 }
 
@@ -220,27 +229,23 @@ impl Account {
     ) -> Result<Mined, NodeError> {
         let node = &self.node;
         let mut request = request.with_from(self.address).with_chain_id(node.chain_id);
-        let gas = node.rpc.estimate_gas(request.clone()).await;
+        let mut fees = node.fees().await?;
+        // At a price: what a contract writes down of the gas it meters takes gas too.
+        let gas = node.rpc.estimate_gas(fees.of(request.clone())).await;
         let gas = gas.map_err(|error| self.refused(call, error))?;
         let number = node.next_number(self.address).await?;
         // A move's own price depends on what it finds; what is left over is not paid.
         request = request.with_gas_limit(gas + gas / 4).with_nonce(number);
-        let mut fees = node.fees().await?;
         let mut sent = Vec::new();
         for _ in 0..RAISES {
-            let request = match fees.tip {
-                Some(tip) => {
-                    request.clone().with_max_fee_per_gas(fees.most).with_max_priority_fee_per_gas(tip)
-                }
-                None => request.clone().with_gas_price(fees.most),
-            };
-            let signed: TxEnvelope = request.build(&self.wallet).await.map_err(|error| node.failed(error))?;
+            let priced = fees.of(request.clone());
+            let signed: TxEnvelope = priced.build(&self.wallet).await.map_err(|error| node.failed(error))?;
             match node.rpc.send_raw_transaction(&signed.encoded_2718()).await {
                 Ok(_) => sent.push(*signed.tx_hash()),
                 Err(error) => match Refusal::of(&error.to_string()) {
                     Refusal::Known => sent.push(*signed.tx_hash()),
                     Refusal::Underpriced => {
-                        fees.raise();
+                        fees = fees.raised();
                         continue;
                     }
                     Refusal::Spent => {}
@@ -250,7 +255,7 @@ impl Account {
             if let Some(mined) = self.wait(call, number, &sent).await? {
                 return Ok(mined);
             }
-            fees.raise();
+            fees = fees.raised();
         }
         Err(NodeError::Stuck { call, hash: sent.last().copied().unwrap_or_default(), price: fees.most })
     }
@@ -264,8 +269,7 @@ impl Account {
             for &hash in sent {
                 let Some(receipt) = self.node.receipt(hash).await? else { continue };
                 if !receipt.status() {
-                    let reason = format!("in transaction {hash}: what it found had changed");
-                    return Err(NodeError::Reverted { call, reason });
+                    return Err(NodeError::Failed { call, hash });
                 }
                 let block = receipt.block_number.unwrap_or_default();
                 return Ok(Some(Mined { call, hash, block, gas: receipt.gas_used }));

@@ -70,7 +70,7 @@ impl SeatArgs {
             },
         };
         let side = match side {
-            SideName::Provider => Side::Provider(Provider::new(record, job)),
+            SideName::Provider => Side::Provider(Box::new(Provider::new(record, job))),
             SideName::Challenger => {
                 Side::Challenger { player: Challenger::new(record), salt: account.salt(&job), leaves }
             }

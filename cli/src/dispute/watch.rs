@@ -26,6 +26,9 @@ pub struct WatchArgs {
     every: Duration,
 }
 
+/// The longest wait after transactions that failed and were paid for.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
 /// Tells of something on standard error, where a daemon's log is.
 fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
@@ -38,6 +41,7 @@ impl WatchArgs {
         let mut agent = self.seat.take(self.side, &program, &run).await?;
         tell(&format!("watching job {} as {} {}", agent.place.job, agent.side.name(), agent.account.address));
         let (mut mined, mut stage, mut told) = (Vec::new(), None, String::new());
+        let mut wait = self.every;
         loop {
             // A node that does not answer is asked again; nothing else ends an agent before the job has ended.
             match turn(&mut agent, &mut mined).await {
@@ -48,12 +52,15 @@ impl WatchArgs {
                 }
                 Ok(Turn { acted: true, .. }) => {
                     told.clear();
+                    wait = self.every;
                     continue;
                 }
                 Ok(Turn { board, refused, outcome: Some(outcome), .. }) if refused.is_empty() => {
                     return Ok(finished(&agent, &board, outcome, &mined));
                 }
-                Ok(Turn { refused, .. }) => {
+                Ok(Turn { refused, failed, .. }) => {
+                    // Each try of what fails once it is mined costs its gas.
+                    wait = if failed { (wait * 2).min(LONGEST_WAIT) } else { self.every };
                     let words = refused.join("\n");
                     if !words.is_empty() && words != told {
                         tell(&words);
@@ -69,7 +76,7 @@ impl WatchArgs {
                 }
                 Err(error) => return Err(error),
             }
-            tokio::time::sleep(self.every).await;
+            tokio::time::sleep(wait).await;
         }
     }
 }
@@ -82,6 +89,8 @@ pub struct Turn {
     pub acted: bool,
     /// What the contract or the node refused.
     pub refused: Vec<String>,
+    /// True where a transaction was mined and failed.
+    pub failed: bool,
     /// How the job has ended, where nothing is due.
     pub outcome: Option<Outcome>,
 }
@@ -90,7 +99,7 @@ pub struct Turn {
 pub async fn turn(agent: &mut Agent<'_>, mined: &mut Vec<super::node::Mined>) -> Result<Turn, CliError> {
     let board = agent.read().await?;
     let due = agent.due(&board)?;
-    let mut refused = Vec::new();
+    let (mut refused, mut failed) = (Vec::new(), false);
     for due in &due {
         let before = mined.len();
         match agent.act(&board, due, mined).await {
@@ -98,21 +107,24 @@ pub async fn turn(agent: &mut Agent<'_>, mined: &mut Vec<super::node::Mined>) ->
                 for sent in &mined[before..] {
                     tell(&format!("{} in block {}, {} gas", sent.call, sent.block, sent.gas));
                 }
-                return Ok(Turn { board, acted: true, refused, outcome: None });
+                return Ok(Turn { board, acted: true, refused, failed, outcome: None });
             }
             Ok(()) => {}
             // This machine's clock is ahead of the chain's.
             Err(NodeError::Reverted { reason, .. }) if reason.starts_with("TooEarly") => {}
             Err(NodeError::Superseded { .. }) => {
-                return Ok(Turn { board, acted: true, refused, outcome: None });
+                return Ok(Turn { board, acted: true, refused, failed, outcome: None });
             }
-            Err(error) => refused.push(error.to_string()),
+            Err(error) => {
+                failed |= matches!(error, NodeError::Failed { .. });
+                refused.push(error.to_string());
+            }
         }
     }
     // What waits for the chain's clock is still to come.
     let waits = due.iter().any(|due| !matches!(due, Due::Timeout { .. }));
     let outcome = if due.is_empty() || !waits { agent.outcome(&board) } else { None };
-    Ok(Turn { board, acted: false, refused, outcome })
+    Ok(Turn { board, acted: false, refused, failed, outcome })
 }
 
 /// The report of a job that has ended.

@@ -380,6 +380,10 @@ fn an_output_that_is_kept_back_is_disclosed_or_costs_the_receipt() {
     assert_eq!(job.world.read("again.bin"), job.world.read("chunk.bin"));
     assert_eq!(job.status()["games"].as_array().unwrap().len(), 1);
     drop(provider);
+    job.chain.pass(DAY);
+    job.run(&format!("dispute settle terms.json {}", job.chain.wallet("challenger"))).done();
+    assert_eq!(job.status()["stage"], "Final");
+    job.adds_up();
     // Of a second job nobody answers.
     let _ = std::fs::remove_file(job.world.path("p.state"));
     job.posted("");
