@@ -17,7 +17,7 @@ pub enum Side<'a> {
     /// Who computed other bits.
     Challenger {
         /// Its run.
-        player: Challenger<'a, OwnRun>,
+        player: Box<Challenger<'a, OwnRun>>,
         /// The salt of its commitment.
         salt: Digest32,
         /// The digests of all operations in the receipt, where it is known whole.

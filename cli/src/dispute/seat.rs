@@ -72,7 +72,8 @@ impl SeatArgs {
         let side = match side {
             SideName::Provider => Side::Provider(Box::new(Provider::new(record, job))),
             SideName::Challenger => {
-                Side::Challenger { player: Challenger::new(record), salt: account.salt(&job), leaves }
+                let player = Box::new(Challenger::new(record));
+                Side::Challenger { player, salt: account.salt(&job), leaves }
             }
         };
         let new = State::new(job, side.name(), trace_root);
