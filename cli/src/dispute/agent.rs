@@ -114,6 +114,10 @@ impl Agent<'_> {
             let problem = format!("there is no job {} in {}", self.place.job, self.place.contract);
             return Err(CliError::Usage(problem));
         }
+        // A chain may have replaced the receipt by another.
+        if self.ground.as_ref().is_some_and(|ground| ground.hash() != board.job.ground.0) {
+            self.ground = None;
+        }
         if board.job.posted > 0 && self.ground.is_none() {
             let ground = match &self.side {
                 Side::Provider(player) => player.ground.clone(),

@@ -31,6 +31,8 @@ pub struct Board {
     pub games: Vec<Game>,
     /// The time of the latest block: what is not late by it may still be in time.
     pub block_time: u64,
+    /// The blocks on top of that of the receipt.
+    pub confirmations: u64,
     /// The same, or this machine's clock where that is later: a chain without transactions may have no new block.
     pub now: u64,
     /// What the account may withdraw.
@@ -73,7 +75,9 @@ impl Place {
         let latest = node.block(BlockNumberOrTag::Latest).await?.header;
         let job = job(&node.rpc, self.contract, self.job).await.map_err(failed)?;
         let credit = self.credit(node, job.token).await?;
-        if job.posted > 0 && state.posted.is_none() {
+        if job.posted == 0 {
+            state.posted = None;
+        } else if state.posted.is_none() {
             state.posted = Some(first_block_at(node, job.posted, latest.number).await?);
         }
         self.read_events(node, state, job.games, latest.number).await?;
@@ -94,11 +98,12 @@ impl Place {
         }
         // What was read before the chain replaced it.
         if games.iter().any(|game| game.status == Status::Open && game.position.is_none()) {
-            state.scanned = 0;
+            (state.posted, state.scanned) = (None, 0);
         }
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let (block_time, now) = (latest.timestamp, latest.timestamp.max(clock));
-        Ok(Board { job, games, block_time, now, credit })
+        let confirmations = state.posted.map_or(0, |posted| latest.number.saturating_sub(posted));
+        Ok(Board { job, games, block_time, confirmations, now, credit })
     }
 
     async fn read_events(

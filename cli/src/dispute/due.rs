@@ -10,6 +10,9 @@ use assay_verifier::dispute::{Move, Open, Position, Side as Mover};
 use assay_verifier::escrow::Shown;
 use assay_verifier::referee::Ground;
 
+/// The blocks on top of a receipt from which on no other is expected in its place: two epochs of Ethereum.
+const CONFIRMATIONS: u64 = 64;
+
 /// A side of the disputes about a receipt, with its own run.
 pub enum Side<'a> {
     /// Who posted it.
@@ -143,7 +146,7 @@ impl Side<'_> {
             (Side::Challenger { player, .. }, Stage::Posted) => {
                 let ground = ground?;
                 if !player.differs(ground) {
-                    return Some(Outcome::Stands);
+                    return (board.confirmations >= CONFIRMATIONS).then_some(Outcome::Stands);
                 }
                 let missed = board.window_end().is_some_and(|end| board.block_time >= end) && own.is_empty();
                 let lost = !own.is_empty() && own.iter().all(|game| game.status == Status::Held);

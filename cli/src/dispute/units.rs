@@ -1,7 +1,7 @@
 //! Amounts and spans of time, as people write them.
 
 use alloy::primitives::U256;
-use alloy::primitives::utils::{format_ether, parse_units};
+use alloy::primitives::utils::{Unit, format_ether, parse_units};
 use std::time::Duration;
 
 /// An amount: `20gwei`, `1.5ether`, or a whole number of the smallest unit.
@@ -15,6 +15,11 @@ pub fn parse_amount(text: &str) -> Result<U256, String> {
     };
     let unit = if unit == "eth" { "ether" } else { &unit };
     if digits.is_empty() || !digits.chars().all(|c| c.is_ascii_digit() || c == '.') {
+        return Err(wrong());
+    }
+    let decimals = Unit::try_from(unit).map_err(|_| wrong())?;
+    // What is less than the smallest unit would be cut off.
+    if digits.split_once('.').is_some_and(|(_, below)| below.len() > usize::from(decimals.get())) {
         return Err(wrong());
     }
     let amount: U256 = parse_units(digits, unit).map_err(|_| wrong())?.into();

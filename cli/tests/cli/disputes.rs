@@ -62,8 +62,8 @@ impl Job {
         self.run(&format!("{line} {fault}")).done();
     }
 
-    /// Offers, accepts and posts; the receipt is that of a run with this fault.
-    fn posted(&self, fault: &str) {
+    /// Offers and accepts.
+    fn offered(&self) {
         let Job { chain, of, provider, .. } = self;
         let wallet = chain.wallet("buyer");
         let offer = format!(
@@ -71,6 +71,11 @@ impl Job {
         );
         self.run(&format!("{offer} -o terms.json")).done();
         self.run(&format!("dispute accept terms.json {} {of}", chain.wallet("provider"))).done();
+    }
+
+    /// Offers, accepts and posts; the receipt is that of a run with this fault.
+    fn posted(&self, fault: &str) {
+        self.offered();
         self.receipt(fault);
         self.post().done();
     }
@@ -248,12 +253,59 @@ fn an_agent_with_nothing_to_dispute_says_so_and_opens_nothing() {
     let Some(job) = Job::lenet(&[]) else { return };
     job.posted("");
     let mut challenger = job.chain.agent(&job.world, "c", &job.challenger_line(""));
+    // It leaves once the receipt is too deep in the chain to be replaced.
+    job.chain.call("anvil_mine", json!(["0x40"]));
     let (code, report) = challenger.ends();
     assert_eq!((code, &report["outcome"]), (0, &json!("the receipt stands")));
     let line = job.challenger_line("");
     let line = line.replace("--as challenger", "");
     job.run(&format!("dispute open {line}")).refused(&["nothing to dispute"]);
     assert_eq!(job.status()["games"], json!([]));
+}
+
+#[test]
+fn after_a_reorganisation_agents_play_the_receipt_that_stands() {
+    let Some(job) = Job::lenet(&[]) else { return };
+    job.offered();
+    let before = job.chain.call("evm_snapshot", json!([]));
+    job.receipt("--flip 3:1000");
+    job.post().done();
+    let mut challenger = job.chain.agent(&job.world, "c", &job.challenger_line(""));
+    job.until(|status| status["games"][0]["status"] == "Open");
+    // The chain takes the receipt back, and has another wrong one at a later time in its place.
+    job.chain.call("evm_revert", json!([before]));
+    job.chain.pass(60);
+    job.receipt("--flip 1:2000");
+    job.post().done();
+    let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
+    let status = job.until_claimed();
+    assert_eq!((&status["games"][0]["operation"], &status["open_games"]), (&json!(1), &json!(1)));
+    job.chain.pass(CLOCK);
+    job.until(|status| status["stage"] == "Fallen");
+    job.chain.pass(CLOCK);
+    assert_eq!((challenger.ends().0, provider.ends().0), (0, 1));
+    job.adds_up();
+}
+
+#[test]
+fn a_strangers_moves_for_the_provider_do_not_confuse_its_agent() {
+    let Some(job) = Job::lenet(&[]) else { return };
+    job.posted("");
+    let of = job.of.replacen("--model ", "", 1);
+    job.run(&format!("run {of} --receipt f.json --signer provider.pem --trace-dir false --flip 2:77 -o o"))
+        .done();
+    job.chain.account(&job.world, "stranger");
+    let stranger = job.provider_line().replace("provider.pem", "stranger.pem").replace("p.state", "s.state");
+    let mut stranger = job.chain.agent(&job.world, "s", &stranger);
+    let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
+    let line = job.challenger_line("--trace-dir false --receipt r.json");
+    let mut challenger = job.chain.agent(&job.world, "c", &line);
+    job.until(|status| status["games"][0]["phase"] == "ChooseChunk");
+    job.chain.pass(DAY);
+    assert_eq!((provider.ends().0, challenger.ends().0, stranger.ends().0), (0, 1, 0));
+    let status = job.status();
+    assert_eq!((&status["stage"], &status["games"][0]["status"]), (&json!("Final"), &json!("Held")));
+    job.adds_up();
 }
 
 #[test]
