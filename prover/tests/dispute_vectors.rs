@@ -24,17 +24,15 @@ use assay_circuits::shape::Shape;
 use assay_circuits::tensor::REAL_BOUNDS;
 use assay_prover::dispute::{Challenger, Provider, Record};
 use assay_verifier::dispute::{
-    Claim, Clocks, Move, Next, Open, Phase, Position, Sender, Side, open as open_game, play as play_move,
+    Claim, Move, Next, Open, Phase, Position, Sender, Side, open as open_game, play as play_move,
 };
 use assay_verifier::referee::{
     Case, Ground, Opening, encode_openings, judgeable, pack_states, state_word, unpack_states,
 };
 use common::programs::Dice;
 use common::reals::{RealMaker, reals};
-use play::{Liar, Player, Slanderer};
+use play::{CLOCKS, Liar, Player, Slanderer};
 use world::{Job, Run};
-
-const CLOCKS: Clocks = Clocks { provider: 1000, challenger: 700 };
 
 fn blob(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend((bytes.len() as u32).to_be_bytes());
@@ -166,27 +164,6 @@ fn job(seed: u64) -> Job {
     if seed.is_multiple_of(2) { Job::integers(seed) } else { Job::reals(seed) }
 }
 
-/// A claim of a true element somewhere, at a position of its wire.
-fn anywhere(provider: &Provider<'_, Run>, dice: &mut Dice) -> Open {
-    let wire = |dice: &mut Dice| {
-        let operation = dice.from(0..=provider.record.digests.len() as i64 - 1) as u32;
-        provider.record.own_wire(operation).unwrap()
-    };
-    match dice.from(0..=3) {
-        0 => Open::Root,
-        1 => Open::Operation(wire(dice)),
-        _ => {
-            let wire = wire(dice);
-            let position = open_game(&provider.ground, &Open::Operation(wire.clone()), CLOCKS, 0).unwrap();
-            let chunk = dice.from(0..=position.chunks as i64 - 1) as u64;
-            let (bytes, siblings) = provider.record.own_chunk(wire.operation, chunk).unwrap();
-            let position = Position { first: chunk, chunks: 1, ..position };
-            let claim = Slanderer { provider }.claim(&position, dice);
-            Open::Chunk { wire, chunk, bytes, siblings, claim }
-        }
-    }
-}
-
 #[test]
 fn games_are_those_of_the_vectors() {
     let mut dice = Dice(21);
@@ -194,7 +171,7 @@ fn games_are_those_of_the_vectors() {
     for seed in 0..24 {
         let job = job(seed);
         let provider = Provider::new(Record::new(&job.program, &job.honest).unwrap(), [5; 32]);
-        let how = anywhere(&provider, &mut dice);
+        let how = Slanderer { provider: &provider }.opening(&mut dice);
         if let Some(script) = Script::open(&provider.ground, &how, 100) {
             games.push(script.finish(&provider, &Slanderer { provider: &provider }, &mut dice));
         }

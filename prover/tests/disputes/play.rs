@@ -7,7 +7,7 @@ use assay_circuits::element::State;
 use assay_circuits::program::Program;
 use assay_circuits::root::{Digest32, tree_root};
 use assay_prover::dispute::{Challenger, Provider, Record};
-use assay_verifier::dispute::{Claim, Clocks, Move, Next, Open, Phase, Position, Side};
+use assay_verifier::dispute::{self, Claim, Clocks, Move, Next, Open, Phase, Position, Side};
 use assay_verifier::escrow::{Account, Deal, Gas, Job, commitment};
 use assay_verifier::referee::{Ground, pack_states, wire_leaf};
 use assay_verifier::tensor_tree::LEVELS;
@@ -155,6 +155,27 @@ impl Slanderer<'_> {
             states.push(state);
         }
         states
+    }
+
+    /// Any way to open a game.
+    pub fn opening(&self, dice: &mut Dice) -> Open {
+        let record = &self.provider.record;
+        let wire =
+            |dice: &mut Dice| record.own_wire(dice.from(0..=record.digests.len() as i64 - 1) as u32).unwrap();
+        match dice.from(0..=3) {
+            0 => Open::Root,
+            1 => Open::Operation(wire(dice)),
+            _ => {
+                let wire = wire(dice);
+                let at = Open::Operation(wire.clone());
+                let position = dispute::open(&self.provider.ground, &at, CLOCKS, 0).unwrap();
+                let chunk = dice.from(0..=position.chunks as i64 - 1) as u64;
+                let (bytes, siblings) = record.own_chunk(wire.operation, chunk).unwrap();
+                let position = Position { first: chunk, chunks: 1, ..position };
+                let claim = self.claim(&position, dice);
+                Open::Chunk { wire, chunk, bytes, siblings, claim }
+            }
+        }
     }
 
     /// Any claim of an element of a chunk.

@@ -20,34 +20,6 @@ fn count(tally: &mut Tally, job: &Job, position: &Position) {
     }
 }
 
-/// Where a random challenger opens.
-fn anywhere(slanderer: &Slanderer<'_>, dice: &mut Dice) -> Open {
-    let provider = slanderer.provider;
-    let wire = |dice: &mut Dice| {
-        let operation = dice.from(0..=provider.record.digests.len() as i64 - 1) as u32;
-        provider.record.own_wire(operation).unwrap()
-    };
-    match dice.from(0..=3) {
-        0 => Open::Root,
-        1 => Open::Operation(wire(dice)),
-        _ => {
-            let wire = wire(dice);
-            let position = assay_verifier::dispute::open(
-                &provider.ground,
-                &Open::Operation(wire.clone()),
-                super::play::CLOCKS,
-                0,
-            );
-            let position = position.unwrap();
-            let chunk = dice.from(0..=position.chunks as i64 - 1) as u64;
-            let (bytes, siblings) = provider.record.own_chunk(wire.operation, chunk).unwrap();
-            let position = Position { first: chunk, chunks: 1, ..position };
-            let claim = slanderer.claim(&position, dice);
-            Open::Chunk { wire, chunk, bytes, siblings, claim }
-        }
-    }
-}
-
 /// An honest provider against this many slanderers, one game after another.
 fn survives(job: &Job, games: usize, dice: &mut Dice, tally: &mut Tally) {
     let provider = Provider::new(Record::new(&job.program, &job.honest).unwrap(), [5; 32]);
@@ -55,7 +27,7 @@ fn survives(job: &Job, games: usize, dice: &mut Dice, tally: &mut Tally) {
     let mut escrow = posted(&provider.ground);
     let mut opened = 0;
     while opened < games {
-        let how = anywhere(&slanderer, dice);
+        let how = slanderer.opening(dice);
         // A claim that happens to be true cannot open.
         let account = super::play::challenger(opened);
         let Ok((game, position)) =
