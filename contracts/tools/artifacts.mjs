@@ -16,7 +16,7 @@ for (const name of CONTRACTS) {
   const path = at(`artifacts/${name}.json`);
   if (!check) writeFileSync(path, text);
   else if (readFileSync(path, "utf8") !== text) {
-    console.error(`artifacts/${name}.json is of other sources: forge build && node tools/artifacts.mjs`);
+    console.error(`artifacts/${name}.json is of other sources: npm run artifacts writes it anew`);
     process.exitCode = 1;
   }
 }
