@@ -37,7 +37,8 @@ fn every_claim_names_tests_that_exist() {
     let (_, claims) = claims.split_once("\n1. ").unwrap();
     assert_eq!(claims.matches(". **").count(), 18, "nineteen claims");
     let mut named = 0;
-    for name in claims.split('`').skip(1).step_by(2).filter(|name| name.contains('_') && !name.contains(' ')) {
+    for name in claims.split('`').skip(1).step_by(2).filter(|name| name.contains('_') && !name.contains(' '))
+    {
         assert!(names.contains(name), "there is no test `{name}`");
         named += 1;
     }

@@ -14,4 +14,5 @@ mod openings;
 mod play;
 mod price;
 mod random;
+mod rare;
 mod world;

@@ -219,7 +219,7 @@ fn games_of_one_account_stop_no_other_game() {
 // 12
 #[test]
 fn a_stranger_cannot_split_and_the_agent_can() {
-    let job = super::long::strided();
+    let job = super::rare::strided();
     let provider = Provider::new(Record::new(&job.program, &job.honest).unwrap(), [5; 32]);
     let mut position = dispute::open(&provider.ground, &Open::Root, CLOCKS, 0).unwrap();
     position = Position { phase: Phase::Answer, from: 0, to: 300, words: 1, ..position };

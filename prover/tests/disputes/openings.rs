@@ -173,7 +173,7 @@ fn openings_that_are_missing_repeated_swapped_or_not_read_are_refused() {
 #[test]
 fn a_step_that_is_as_claimed_or_too_long_or_not_there_is_no_rebut() {
     let mut seen = [0; 4];
-    let all = jobs().chain([super::long::three_factors()]);
+    let all = jobs().chain([super::rare::three_factors()]);
     for job in all {
         games(&job, 6, |provider, position, played, shown| {
             if position.phase < Phase::Answer {

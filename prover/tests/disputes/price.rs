@@ -43,7 +43,7 @@ fn no_game_costs_more_than_its_price() {
     let mut dice = Dice(71);
     let mut games = 0;
     let jobs = (0..120).map(|seed| if seed % 2 == 0 { Job::integers(seed) } else { Job::reals(seed) });
-    for job in jobs.chain([super::long::three_factors(), super::long::strided(), super::long::joined()]) {
+    for job in jobs.chain([super::rare::three_factors(), super::rare::strided(), super::rare::joined()]) {
         let bound = price(&job.program, &GAS).unwrap();
         assert!(bound.dearest.0 <= MOST_GAS);
         let provider = Provider::new(Record::new(&job.program, &job.honest).unwrap(), [5; 32]);
