@@ -392,6 +392,34 @@ impl Program {
         self.outputs.iter().position(|output| output.operation == operation)
     }
 
+    /// For each operation, the last one that reads its wire; itself where none does.
+    pub fn last_readers(&self) -> Vec<usize> {
+        let mut last: Vec<usize> = (0..self.operations.len()).collect();
+        for (number, operation) in self.operations.iter().enumerate() {
+            let terms = operation.sums.iter().flat_map(|sum| &sum.terms);
+            for access in terms.flat_map(|term| &term.factors) {
+                if let Source::Operation(read) = access.source
+                    && let Some(last) = last.get_mut(read)
+                {
+                    *last = number;
+                }
+            }
+        }
+        last
+    }
+
+    /// For each operation, the wires that a run may free after it: those that nothing reads any more and that are no
+    /// output.
+    pub fn freed_after(&self) -> Vec<Vec<usize>> {
+        let mut freed = vec![Vec::new(); self.operations.len()];
+        for (wire, reader) in self.last_readers().into_iter().enumerate() {
+            if self.output_of(wire).is_none() {
+                freed[reader].push(wire);
+            }
+        }
+        freed
+    }
+
     /// Number of multiply-accumulates of one run.
     pub fn multiply_accumulates(&self) -> u64 {
         self.operations.iter().map(Operation::multiply_accumulates).fold(0, u64::saturating_add)

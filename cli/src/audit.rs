@@ -1,20 +1,19 @@
 //! `assay audit`: a drawn sample of a receipt, opened by the provider and recomputed by the buyer.
 
-use crate::args::{InputArgs, OutArgs};
+use crate::args::OutArgs;
 use crate::beacon::{parse_hex, read_beacon};
+use crate::dispute::RunOfArgs;
 use crate::error::CliError;
 use crate::model::read_program;
 use crate::progress::Progress;
 use crate::receipt::{PinArgs, open, other_program, rejected};
 use crate::report::{self, Report};
-use crate::tensors::read_run_inputs;
 use assay_circuits::program::Program;
 use assay_circuits::root::Digest32;
 use assay_prover::audit::{answer, check};
 use assay_prover::beacon::{self, Round};
 use assay_prover::envelope::Evidence;
 use assay_prover::files::{read_bytes, write_atomically};
-use assay_prover::run::Run;
 use assay_verifier::audit::Answer;
 use assay_verifier::draw::{MAX_SAMPLES, Sample, draw, weights};
 use assay_verifier::hex::Hex;
@@ -217,11 +216,8 @@ struct AnswerArgs {
     /// The draw.
     #[arg(value_name = "DRAW.json")]
     draw: PathBuf,
-    /// The program.
-    #[arg(long, value_name = "MODEL.assay")]
-    model: PathBuf,
     #[command(flatten)]
-    inputs: InputArgs,
+    run: RunOfArgs,
     /// The receipt that the draw is for.
     #[arg(long, value_name = "RECEIPT.json")]
     receipt: PathBuf,
@@ -231,17 +227,14 @@ struct AnswerArgs {
 
 impl AnswerArgs {
     fn execute(&self) -> Result<Report, CliError> {
-        let progress = Progress::start("reading");
-        let program = read_program(&self.model)?;
-        let (inputs, _) = read_run_inputs(&program, &self.inputs.files(&program), self.inputs.sample)?;
+        let progress = Progress::start("running");
+        let (program, run) = self.run.read()?;
         let (_, receipt, samples) = Draw::read(&self.draw, &program)?;
         let (evidence, _) = open(&read_bytes(&self.receipt)?, &PinArgs::default())?
             .map_err(|reason| CliError::content(&self.receipt, reason))?;
         if evidence.receipt.hash() != receipt {
             return Err(CliError::content(&self.draw, "is a draw for another receipt"));
         }
-        progress.phase("running");
-        let run = Run::new(&program, &inputs)?;
         progress.phase("opening");
         let start = Instant::now();
         let answer = answer(&program, &evidence.receipt, &samples, &run)

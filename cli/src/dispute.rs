@@ -32,6 +32,7 @@ mod units;
 mod watch;
 
 pub use node::NodeError;
+pub use side::RunOfArgs;
 
 use crate::error::CliError;
 use crate::report::{Report, count};

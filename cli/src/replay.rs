@@ -10,16 +10,16 @@ use crate::tensors::{element, read_run_inputs};
 use assay_circuits::program::{Precision, Program, Source};
 use assay_circuits::root::Digest32;
 use assay_prover::files::read_bytes;
-use assay_prover::receipt::input_digests;
-use assay_prover::run::Run;
+use assay_prover::receipt::{digest, input_digests};
+use assay_prover::run::Outcome;
 use assay_prover::spill::read_wire;
-use assay_prover::trace::TensorBytes;
 use assay_verifier::audit::number;
 use assay_verifier::hex::Hex;
 use assay_verifier::receipt::Receipt;
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 const EXAMPLES: &str = "\
@@ -50,6 +50,13 @@ pub struct ReplayArgs {
     pin: PinArgs,
 }
 
+/// An operation whose output is another here.
+struct Different {
+    operation: usize,
+    digest: Digest32,
+    bytes: Vec<u8>,
+}
+
 /// The first operation whose output is another.
 struct Difference {
     operation: usize,
@@ -76,13 +83,24 @@ impl ReplayArgs {
             return Ok(rejected(reason, opened));
         }
         let receipt = &evidence.receipt;
-        progress.phase("running");
-        let start = Instant::now();
-        let (run, digests) = Run::hashed(&program, &inputs)?;
-        if let Err(error) = receipt.check_inputs(&input_digests(&program, &run)) {
+        if let Err(error) = receipt.check_inputs(&input_digests(&program, &inputs)) {
             return Ok(rejected(error.to_string(), opened));
         }
-        let difference = self.first_difference(&program, receipt, &run, &digests)?;
+        progress.phase("running");
+        let start = Instant::now();
+        let first = Mutex::new(None);
+        Outcome::observed(&program, inputs, &|operation, bytes| {
+            let ours = digest(bytes);
+            if receipt.leaves.get(operation) == Some(&ours) {
+                return;
+            }
+            let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
+            if first.as_ref().is_none_or(|first: &Different| operation < first.operation) {
+                *first = Some(Different { operation, digest: ours, bytes: bytes.to_vec() });
+            }
+        })?;
+        let first = first.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let difference = first.map(|first| self.difference(&program, receipt, first)).transpose()?;
         let took = start.elapsed();
         drop(progress);
         if let Some(Difference { operation, name, how, element }) = difference {
@@ -104,24 +122,22 @@ impl ReplayArgs {
         Ok(Report::done(lines.join("\n"), json))
     }
 
-    fn first_difference(
+    fn difference(
         &self,
         program: &Program,
         receipt: &Receipt,
-        run: &Run,
-        digests: &[Digest32],
-    ) -> Result<Option<Difference>, CliError> {
-        let different = digests.iter().zip(&receipt.leaves).position(|(ours, theirs)| ours != theirs);
-        let Some(operation) = different else { return Ok(None) };
+        ours: Different,
+    ) -> Result<Difference, CliError> {
+        let operation = ours.operation;
         let name = program.operations[operation].name.clone();
         let (how, element) = match &self.trace_dir {
-            Some(folder) => elements(program, folder, receipt, operation, run)?,
+            Some(folder) => elements(program, folder, receipt, &ours)?,
             None => {
-                let (ours, theirs) = (Hex(&digests[operation]), Hex(&receipt.leaves[operation]));
+                let (ours, theirs) = (Hex(&ours.digest), Hex(&receipt.leaves[operation]));
                 (format!("its output is {theirs} in the receipt, {ours} here"), None)
             }
         };
-        Ok(Some(Difference { operation, name, how, element }))
+        Ok(Difference { operation, name, how, element })
     }
 }
 
@@ -130,13 +146,11 @@ fn elements(
     program: &Program,
     folder: &Path,
     receipt: &Receipt,
-    operation: usize,
-    run: &Run,
+    ours: &Different,
 ) -> Result<(String, Option<String>), CliError> {
-    let source = Source::Operation(operation);
-    let theirs = read_wire(folder, operation, &receipt.leaves[operation])?;
-    let expected = run.own_bytes(program, source).unwrap_or_default();
-    let width = program.width(source).unwrap_or(1);
+    let Different { operation, bytes: expected, .. } = ours;
+    let theirs = read_wire(folder, *operation, &receipt.leaves[*operation])?;
+    let width = program.width(Source::Operation(*operation)).unwrap_or(1);
     if theirs.len() != expected.len() {
         let how =
             format!("its output has {} bytes in the trace, should have {}", theirs.len(), expected.len());
@@ -146,7 +160,7 @@ fn elements(
     let Some(i) = pairs.clone().position(|(theirs, ours)| theirs != ours) else {
         return Err(CliError::Internal("bytes with two digests".to_string()));
     };
-    let place = element(program.operations[operation].shape.sizes(), i);
+    let place = element(program.operations[*operation].shape.sizes(), i);
     let [theirs, ours] =
         [&theirs[..], &expected[..]].map(|bytes| shown(program, &bytes[i * width..][..width]));
     let how = format!("element {place} is {theirs} in the trace, {ours} here");

@@ -17,8 +17,8 @@ use assay_prover::envelope::{EnvelopeError, OutputFile, seal};
 use assay_prover::files::{FileError, write_atomically, write_tensor};
 use assay_prover::onnx::{Data, Tensor, TensorError};
 use assay_prover::receipt::{receipt_of, wire_digests};
-use assay_prover::run::Run;
-use assay_prover::spill::write_trace;
+use assay_prover::run::{Outcome, Run, Tensors};
+use assay_prover::spill::TraceWriter;
 use assay_prover::trace::TensorBytes;
 use assay_verifier::hex::Hex;
 use assay_verifier::receipt::Receipt;
@@ -88,7 +88,7 @@ impl ReceiptArgs {
     fn sign(
         &self,
         program: &Program,
-        run: &Run,
+        run: &Outcome,
         digests: Vec<Digest32>,
     ) -> Result<Option<Signed<'_>>, CliError> {
         let (Some(path), Some(signer)) = (&self.receipt, &self.signer) else { return Ok(None) };
@@ -119,16 +119,25 @@ impl RunArgs {
         let program = read_program(&self.model)?;
         let (inputs, notes) = read_run_inputs(&program, &self.inputs.files(&program), self.inputs.sample)?;
         progress.phase("running");
+        let trace = self.receipt.trace_dir.as_deref().map(TraceWriter::create).transpose()?;
+        let spill = |operation: usize, bytes: &[u8]| {
+            if let Some(trace) = &trace {
+                trace.wire(operation, bytes);
+            }
+        };
         let start = Instant::now();
         let (run, digests) = match (&self.receipt.receipt, self.receipt.flip) {
-            (Some(_), None) => Run::hashed(&program, &inputs)?,
+            (Some(_), None) => Outcome::hashed(&program, inputs, &spill)?,
             (Some(_), Some(flip)) => {
                 let mut run = Run::new(&program, &inputs)?;
                 flip.apply(&program, &mut run).map_err(|why| CliError::Usage(format!("--flip: {why}")))?;
+                if let Some(trace) = &trace {
+                    trace.run(&program, &run);
+                }
                 let digests = wire_digests(&program, &run);
-                (run, digests)
+                (Outcome::of(&program, run), digests)
             }
-            (None, _) => (Run::new(&program, &inputs)?, Vec::new()),
+            (None, _) => (Outcome::new(&program, inputs)?, Vec::new()),
         };
         let took = start.elapsed();
         let signed = self.receipt.sign(&program, &run, digests)?;
@@ -161,8 +170,8 @@ impl RunArgs {
         let mut times = json!({ "run_ms": report::milliseconds(took) });
         let mut receipt = Value::Null;
         if let Some(Signed { receipt: of, path, file, took }) = signed {
-            if let Some(folder) = &self.receipt.trace_dir {
-                write_trace(folder, &program, &of, &run)?;
+            if let (Some(folder), Some(trace)) = (&self.receipt.trace_dir, trace) {
+                trace.finish(&program, &of)?;
                 lines.push(format!("trace           {}", folder.display()));
             }
             write_atomically(path, &file)?;
@@ -186,17 +195,17 @@ fn file_stem(program: &Program, index: usize) -> String {
 }
 
 /// The real values of an output, and its integers where the program is of integers.
-fn values(program: &Program, index: usize, run: &Run) -> Result<(Tensor, Option<Tensor>), CliError> {
-    let operation = program.outputs[index].operation;
+fn values(program: &Program, index: usize, run: &Outcome) -> Result<(Tensor, Option<Tensor>), CliError> {
     let internal = |error: TensorError| CliError::Internal(error.to_string());
-    match run {
-        Run::Integers(trace) => {
-            let tensor = &trace.wires[operation];
+    match &run.outputs {
+        Tensors::Integers(tensors) => {
+            let tensor = &tensors[index];
+            let operation = program.outputs[index].operation;
             let integers = narrow(tensor, &program.operations[operation].bounds())?;
             Ok((dequantise_output(program, index, tensor), Some(integers)))
         }
-        Run::Reals(trace) => {
-            let tensor = &trace.wires[operation];
+        Tensors::Reals(tensors) => {
+            let tensor = &tensors[index];
             let values: Vec<f32> = tensor.bits.iter().map(|&bits| f32::from_bits(bits)).collect();
             Ok((Tensor::new(tensor.shape.sizes().to_vec(), values).map_err(internal)?, None))
         }

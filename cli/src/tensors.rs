@@ -6,7 +6,7 @@ use assay_circuits::tensor::{RealTensor, Tensor as IntTensor};
 use assay_prover::compile::quantise_input;
 use assay_prover::files::read_named;
 use assay_prover::onnx::{DType, Data, Tensor};
-use assay_prover::run::Inputs;
+use assay_prover::run::Tensors;
 use std::path::{Path, PathBuf};
 
 /// A tensor and the file that it came from.
@@ -325,10 +325,10 @@ pub fn read_run_inputs(
     program: &Program,
     files: &[String],
     sample: Option<usize>,
-) -> Result<(Inputs, Vec<String>), CliError> {
+) -> Result<(Tensors, Vec<String>), CliError> {
     if program.precision == Precision::Int8 {
         let (tensors, notes) = read_inputs(program, files, sample)?;
-        return Ok((Inputs::Integers(tensors), notes));
+        return Ok((Tensors::Integers(tensors), notes));
     }
     let names: Vec<&str> = program.inputs.iter().map(|input| input.name.as_str()).collect();
     let mut tensors = Vec::new();
@@ -336,7 +336,7 @@ pub fn read_run_inputs(
         let loaded = given.first().ok_or_else(|| missing(&program.inputs[index]))?;
         tensors.push(reals(program, index, loaded, sample)?);
     }
-    Ok((Inputs::Reals(tensors), Vec::new()))
+    Ok((Tensors::Reals(tensors), Vec::new()))
 }
 
 fn missing(input: &Input) -> CliError {

@@ -24,6 +24,8 @@ mod product;
 pub(crate) mod read;
 pub(crate) mod walk;
 
+use crate::run::WireObserver;
+use crate::trace::integer_bytes;
 use assay_circuits::execute::{ExecuteError, Trace, check_inputs};
 use assay_circuits::program::{Class, Operation, Precision, Program, Source, Sum, Term};
 use assay_circuits::tensor::{Bounds, Tensor};
@@ -125,24 +127,61 @@ impl<'p> Executor<'p> {
     /// # Errors
     /// As [`Executor::trace`].
     pub fn outputs(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, ExecuteError> {
+        self.ends(inputs, |_, _| ())
+    }
+
+    /// [`Executor::outputs`], which calls `observe` once with the bytes of each operation's wire, beside the computation
+    /// of later ones where there are threads for it. A wire is freed once nothing reads it any more.
+    ///
+    /// # Errors
+    /// As [`Executor::trace`].
+    pub fn outputs_observed(
+        &self,
+        inputs: &[Tensor],
+        observe: &WireObserver<'_>,
+    ) -> Result<Vec<Tensor>, ExecuteError> {
+        let bytes = |number: usize, wire: &Tensor| {
+            let width = self.program.width(Source::Operation(number)).unwrap_or(8);
+            integer_bytes(&wire.values, width)
+        };
+        if rayon::current_num_threads() == 1 {
+            return self.ends(inputs, |number, wire| observe(number, &bytes(number, wire)));
+        }
+        rayon::scope(|scope| {
+            self.ends(inputs, |number, wire| {
+                let bytes = bytes(number, wire);
+                scope.spawn(move |_| observe(number, &bytes));
+            })
+        })
+    }
+
+    fn ends(
+        &self,
+        inputs: &[Tensor],
+        mut finished: impl FnMut(usize, &Tensor),
+    ) -> Result<Vec<Tensor>, ExecuteError> {
         check_inputs(self.program, inputs)?;
-        let mut wires = self.wires(inputs, |_| ())?;
+        let freed_after = self.program.freed_after();
         let empty = || Tensor { shape: Default::default(), values: Vec::new() };
+        let mut wires = self.wires(inputs, |number, wires, _| {
+            finished(number, &wires[number]);
+            freed_after[number].iter().for_each(|&unread| wires[unread] = empty());
+        })?;
         let outputs = self.program.outputs.iter();
         Ok(outputs.map(|output| std::mem::replace(&mut wires[output.operation], empty())).collect())
     }
 
     fn run(&self, inputs: &[Tensor]) -> Result<Trace, ExecuteError> {
         let mut sums = Vec::with_capacity(self.steps.len());
-        let wires = self.wires(inputs, |of_one| sums.push(of_one))?;
+        let wires = self.wires(inputs, |_, _, of_one| sums.push(of_one))?;
         Ok(Trace { inputs: inputs.to_vec(), wires, sums })
     }
 
-    /// The wire of each operation; the values of its sums go to `keep`.
+    /// The wire of each operation. After each, `finished` has its number, all wires so far, and the values of its sums.
     fn wires(
         &self,
         inputs: &[Tensor],
-        mut keep: impl FnMut(Vec<Vec<i64>>),
+        mut finished: impl FnMut(usize, &mut [Tensor], Vec<Vec<i64>>),
     ) -> Result<Vec<Tensor>, ExecuteError> {
         let mut wires: Vec<Tensor> = Vec::with_capacity(self.steps.len());
         for (number, (operation, step)) in self.program.operations.iter().zip(&self.steps).enumerate() {
@@ -151,7 +190,7 @@ impl<'p> Executor<'p> {
                 |value| ExecuteError::SumBounds { operation: number, name: operation.name.clone(), value };
             let (values, sums) = step.run(operation, &sources).map_err(outside)?;
             wires.push(Tensor { shape: operation.shape.clone(), values });
-            keep(sums);
+            finished(number, &mut wires, sums);
         }
         Ok(wires)
     }

@@ -55,8 +55,8 @@ pub struct RealExecutor<'p> {
     program: &'p Program,
     constants: Vec<&'p [u32]>,
     steps: Vec<Step>,
-    /// For each operation, the last one that reads its wire; itself where none does.
-    last_readers: Vec<usize>,
+    /// For each operation, the wires that may be freed after it.
+    freed_after: Vec<Vec<usize>>,
 }
 
 /// What steps are made for.
@@ -128,16 +128,7 @@ impl<'p> RealExecutor<'p> {
         let geometry = Geometry { instructions };
         let steps =
             program.operations.iter().map(|op| Step::new(program, op, &constants, geometry)).collect();
-        let mut last_readers: Vec<usize> = (0..program.operations.len()).collect();
-        for (number, operation) in program.operations.iter().enumerate() {
-            let terms = operation.sums.iter().flat_map(|sum| &sum.terms);
-            for access in terms.flat_map(|term| &term.factors) {
-                if let Source::Operation(read) = access.source {
-                    last_readers[read] = number;
-                }
-            }
-        }
-        Ok(RealExecutor { program, constants, steps, last_readers })
+        Ok(RealExecutor { program, constants, steps, freed_after: program.freed_after() })
     }
 
     /// Everything that one run computes.
@@ -220,20 +211,14 @@ impl<'p> RealExecutor<'p> {
         mut finished: impl FnMut(usize, &Arc<RealTensor>),
     ) -> Vec<Option<Arc<RealTensor>>> {
         let mut wires: Vec<Option<Arc<RealTensor>>> = Vec::with_capacity(self.steps.len());
-        let mut freed_after: Vec<Vec<usize>> = vec![Vec::new(); self.steps.len()];
-        for (wire, &reader) in self.last_readers.iter().enumerate() {
-            if !all && self.program.output_of(wire).is_none() {
-                freed_after[reader].push(wire);
-            }
-        }
         for (number, (operation, step)) in self.program.operations.iter().zip(&self.steps).enumerate() {
             let sources = Sources { inputs, constants: &self.constants, wires: &wires };
             let bits = step.run(operation, &sources);
             let wire = Arc::new(RealTensor { shape: operation.shape.clone(), bits });
             finished(number, &wire);
             wires.push(Some(wire));
-            for &unread in &freed_after[number] {
-                wires[unread] = None;
+            if !all {
+                self.freed_after[number].iter().for_each(|&unread| wires[unread] = None);
             }
         }
         wires

@@ -1,16 +1,16 @@
 //! Receipts of runs: the digests of all that a program computes.
 //!
 //! ```no_run
-//! # use assay_prover::{receipt::receipt_of, run::{Inputs, Run}};
+//! # use assay_prover::{receipt::receipt_of, run::{Outcome, Tensors}};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let (program, inputs): (assay_circuits::program::Program, Inputs) = todo!();
-//! let (run, digests) = Run::hashed(&program, &inputs)?;
-//! let receipt = receipt_of(&program, [0; 32], &run, digests)?;
+//! # let (program, inputs): (assay_circuits::program::Program, Tensors) = todo!();
+//! let (outcome, digests) = Outcome::hashed(&program, inputs, &|_, _| ())?;
+//! let receipt = receipt_of(&program, [0; 32], &outcome, digests)?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Views have no wire and are not hashed. [`Run::hashed`](crate::run::Run::hashed) hashes beside the computation.
+//! Views have no wire and are not hashed. [`Outcome::hashed`](crate::run::Outcome::hashed) hashes beside the computation.
 
 use crate::trace::TensorBytes;
 use assay_circuits::program::{Program, Source};

@@ -5,15 +5,19 @@
 
 use crate::files::{FileError, read_bytes};
 use crate::receipt::digest;
+use crate::run::{Run, Tensors};
 use crate::trace::TensorBytes;
 use assay_circuits::program::{Program, Source};
 use assay_circuits::root::Digest32;
 use assay_verifier::hex::Hex;
 use assay_verifier::receipt::Receipt;
 use serde_json::json;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use tempfile::TempDir;
 
 /// The name of the file that names the others.
 pub const MANIFEST: &str = "trace.json";
@@ -23,49 +27,100 @@ pub fn wire_path(folder: &Path, operation: usize) -> PathBuf {
     folder.join(format!("op-{operation}.bin"))
 }
 
-/// Writes the wires of a run to a folder that does not exist yet, or is empty.
-///
-/// # Errors
-/// Where the folder cannot be written or holds anything.
-pub fn write_trace(
-    folder: &Path,
-    program: &Program,
-    receipt: &Receipt,
-    run: &dyn TensorBytes,
-) -> Result<(), FileError> {
-    let failed = |source| FileError::Write { path: folder.to_path_buf(), source };
-    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let new = tempfile::Builder::new().prefix(".assay-").tempdir_in(parent).map_err(failed)?;
-    let mut entries = Vec::with_capacity(program.operations.len());
-    for (number, operation) in program.operations.iter().enumerate() {
-        let source = Source::Operation(number);
-        let bytes = run.own_bytes(program, source).unwrap_or_default();
-        write(&wire_path(new.path(), number), &bytes).map_err(failed)?;
-        entries.push(json!({
-            "operation": operation.name,
-            "shape": operation.shape.sizes(),
-            "element_bytes": program.width(source),
-            "bytes": bytes.len(),
-            "blake3": receipt.leaves.get(number).map(|leaf| Hex(leaf).to_string()),
-        }));
+/// Writes a trace wire by wire, from any thread, to a folder that does not exist yet or is empty.
+pub struct TraceWriter {
+    folder: PathBuf,
+    new: TempDir,
+    /// The first failure, since the run that calls [`TraceWriter::wire`] does not stop for one.
+    failure: Mutex<Option<std::io::Error>>,
+}
+
+impl TraceWriter {
+    /// Begins beside the folder, which appears at the end.
+    ///
+    /// # Errors
+    /// Where nothing can be written there.
+    pub fn create(folder: &Path) -> Result<TraceWriter, FileError> {
+        let failed = |source| FileError::Write { path: folder.to_path_buf(), source };
+        let parent =
+            folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let new = tempfile::Builder::new().prefix(".assay-").tempdir_in(parent).map_err(failed)?;
+        Ok(TraceWriter { folder: folder.to_path_buf(), new, failure: Mutex::new(None) })
     }
-    let manifest = json!({
-        "format": "assay-trace/1",
-        "program": Hex(&receipt.program).to_string(),
-        "receipt_hash": Hex(&receipt.hash()).to_string(),
-        "operations": entries,
-    });
-    write(&new.path().join(MANIFEST), format!("{manifest:#}\n").as_bytes()).map_err(failed)?;
-    // Over an empty folder this succeeds, over any other it fails.
-    std::fs::rename(new.path(), folder).map_err(failed)?;
-    let _ = new.keep();
-    #[cfg(unix)]
-    {
-        // A temporary folder is private; a written one has the mode that the files in it have.
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).map_err(failed)?;
+
+    /// Writes an operation's wire. A failure comes to light in [`TraceWriter::finish`].
+    pub fn wire(&self, operation: usize, bytes: &[u8]) {
+        if let Err(error) = write(&wire_path(self.new.path(), operation), bytes) {
+            self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
     }
-    Ok(())
+
+    /// Writes the wires of a run that was kept.
+    pub fn run(&self, program: &Program, run: &dyn TensorBytes) {
+        for operation in 0..program.operations.len() {
+            self.wire(operation, &run.own_bytes(program, Source::Operation(operation)).unwrap_or_default());
+        }
+    }
+
+    /// Names the wires, and puts the folder in its place.
+    ///
+    /// # Errors
+    /// Where a wire could not be written, or the folder holds anything.
+    pub fn finish(self, program: &Program, receipt: &Receipt) -> Result<(), FileError> {
+        let folder = &self.folder;
+        let failed = |source| FileError::Write { path: folder.to_path_buf(), source };
+        if let Some(error) = self.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(failed(error));
+        }
+        let entries = program.operations.iter().enumerate().map(|(number, operation)| {
+            let width = program.width(Source::Operation(number)).unwrap_or_default();
+            json!({
+                "operation": operation.name,
+                "shape": operation.shape.sizes(),
+                "element_bytes": width,
+                "bytes": operation.shape.cells() * width,
+                "blake3": receipt.leaves.get(number).map(|leaf| Hex(leaf).to_string()),
+            })
+        });
+        let manifest = json!({
+            "format": "assay-trace/1",
+            "program": Hex(&receipt.program).to_string(),
+            "receipt_hash": Hex(&receipt.hash()).to_string(),
+            "operations": entries.collect::<Vec<_>>(),
+        });
+        write(&self.new.path().join(MANIFEST), format!("{manifest:#}\n").as_bytes()).map_err(failed)?;
+        // Over an empty folder this succeeds, over any other it fails.
+        std::fs::rename(self.new.path(), folder).map_err(failed)?;
+        let _ = self.new.keep();
+        #[cfg(unix)]
+        {
+            // A temporary folder is private; a written one has the mode that the files in it have.
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// A run that is in memory, or whose wires are in a folder.
+pub enum KeptRun {
+    /// In memory.
+    Memory(Run),
+    /// The inputs in memory, the wires in a folder.
+    Folder(Tensors, PathBuf),
+}
+
+impl TensorBytes for KeptRun {
+    /// `None` of a wire whose file cannot be read.
+    fn own_bytes(&self, program: &Program, source: Source) -> Option<Cow<'_, [u8]>> {
+        match (self, source) {
+            (KeptRun::Memory(run), _) => run.own_bytes(program, source),
+            (KeptRun::Folder(_, folder), Source::Operation(i)) => {
+                std::fs::read(wire_path(folder, i)).ok().map(Cow::Owned)
+            }
+            (KeptRun::Folder(inputs, _), _) => inputs.own_bytes(program, source),
+        }
+    }
 }
 
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

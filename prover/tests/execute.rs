@@ -13,7 +13,7 @@ use assay_circuits::tensor::{Bounds, Tensor};
 use assay_prover::execute::{Executor, execute};
 use common::programs::{Dice, Numbers, empty, inputs, recipes};
 use proptest::prelude::*;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 
 static POOLS: LazyLock<Vec<rayon::ThreadPool>> = LazyLock::new(|| {
     let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -27,8 +27,20 @@ fn agrees(program: &Program, inputs: &[Tensor]) {
         let trace = pool.install(|| execute(program, inputs));
         assert_eq!(trace, expected);
         let outputs = pool.install(|| Executor::new(program).unwrap().outputs(inputs));
-        let expected = expected.clone().map(|trace| trace.outputs(program).cloned().collect::<Vec<_>>());
-        assert_eq!(outputs, expected);
+        let ends = expected.clone().map(|trace| trace.outputs(program).cloned().collect::<Vec<_>>());
+        assert_eq!(outputs, ends);
+        let seen = Mutex::new(vec![None; program.operations.len()]);
+        let observe = |number: usize, bytes: &[u8]| {
+            assert!(seen.lock().unwrap()[number].replace(bytes.to_vec()).is_none(), "seen once");
+        };
+        let executor = Executor::new(program).unwrap();
+        let observed = pool.install(|| executor.outputs_observed(inputs, &observe));
+        assert_eq!(observed, ends);
+        let Ok(trace) = &expected else { continue };
+        for (number, bytes) in seen.into_inner().unwrap().into_iter().enumerate() {
+            let wire = trace.wires[number].to_bytes(&program.operations[number].bounds());
+            assert_eq!(bytes, Some(wire));
+        }
     }
 }
 

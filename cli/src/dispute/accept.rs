@@ -3,7 +3,7 @@
 use super::agent::place;
 use super::node::WalletArgs;
 use super::offer::least_bonds;
-use super::side::{JobOfArgs, check_terms, input_digests};
+use super::side::{JobOfArgs, check_terms};
 use super::units::amount;
 use super::{job_of, job_report};
 use crate::error::CliError;
@@ -12,6 +12,7 @@ use crate::report::Report;
 use alloy::primitives::U256;
 use assay_contracts::abi::AssayDispute as A;
 use assay_contracts::{Call, Stage};
+use assay_prover::receipt::input_digests;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -32,7 +33,7 @@ impl AcceptArgs {
     pub async fn execute(&self) -> Result<Report, CliError> {
         let agreed = read_terms(&self.terms)?;
         let (program, inputs) = self.job.read()?;
-        check_terms(&self.terms, &agreed.terms, &program, &input_digests(&program, inputs))?;
+        check_terms(&self.terms, &agreed.terms, &program, &input_digests(&program, &inputs))?;
         let account = self.wallet.connect().await?;
         account.node.expect(&agreed.chain_id)?;
         let terms = &agreed.terms;

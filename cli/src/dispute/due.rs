@@ -1,11 +1,11 @@
 //! What a side has to do next, from what the chain says and its own run alone.
 
 use super::board::{Board, Game};
-use super::side::OwnRun;
 use alloy::primitives::{Address, B256, U256};
 use assay_circuits::root::Digest32;
 use assay_contracts::{Stage, Status};
 use assay_prover::dispute::{Challenger, NoMove, Provider};
+use assay_prover::spill::KeptRun;
 use assay_verifier::dispute::{Move, Open, Position, Side as Mover};
 use assay_verifier::escrow::Shown;
 use assay_verifier::referee::Ground;
@@ -16,11 +16,11 @@ const CONFIRMATIONS: u64 = 64;
 /// A side of the disputes about a receipt, with its own run.
 pub enum Side<'a> {
     /// Who posted it.
-    Provider(Box<Provider<'a, OwnRun>>),
+    Provider(Box<Provider<'a, KeptRun>>),
     /// Who computed other bits.
     Challenger {
         /// Its run.
-        player: Box<Challenger<'a, OwnRun>>,
+        player: Box<Challenger<'a, KeptRun>>,
         /// The salt of its commitment.
         salt: Digest32,
         /// The digests of all operations in the receipt, where it is known whole.
@@ -202,7 +202,7 @@ fn in_game(
 fn contest(
     board: &Board,
     me: Address,
-    player: &Challenger<'_, OwnRun>,
+    player: &Challenger<'_, KeptRun>,
     salt: &Digest32,
 ) -> Result<Option<Due>, NoMove> {
     let job = &board.job;

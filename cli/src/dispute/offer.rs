@@ -3,7 +3,7 @@
 use super::agent::place;
 use super::deploy::Contracts;
 use super::node::WalletArgs;
-use super::side::{JobOfArgs, input_digests};
+use super::side::JobOfArgs;
 use super::units::{amount, parse_amount, parse_span};
 use super::{job_of, job_report};
 use crate::args::OutArgs;
@@ -16,6 +16,7 @@ use assay_contracts::abi::AssayDispute as A;
 use assay_contracts::{Call, terms};
 use assay_prover::dispute::price::{GAS, Price, price};
 use assay_prover::files::write_atomically;
+use assay_prover::receipt::input_digests;
 use assay_prover::terms::to_json;
 use assay_verifier::terms::{Agreement, Terms, word_of};
 use clap::Args;
@@ -107,7 +108,7 @@ impl OfferArgs {
         let accept_by = now.max(latest) + self.accept_within.as_secs();
         let terms_ = Terms {
             program: program.root(),
-            inputs: input_digests(&program, inputs),
+            inputs: input_digests(&program, &inputs),
             provider: self.provider.into(),
             price: self.price.to_be_bytes(),
             provider_bond: provider_bond.to_be_bytes(),

@@ -3,13 +3,14 @@
 use super::agent::{Agent, place};
 use super::due::Side;
 use super::node::WalletArgs;
-use super::side::{OwnRun, RunOfArgs, check_terms, record};
+use super::side::{RunOfArgs, check_terms, record};
 use super::state::State;
 use crate::error::CliError;
 use crate::receipt::{PinArgs, open, read_terms};
 use assay_circuits::program::Program;
 use assay_prover::dispute::{Challenger, Provider};
 use assay_prover::files::read_bytes;
+use assay_prover::spill::KeptRun;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -42,7 +43,7 @@ pub struct SeatArgs {
 
 impl SeatArgs {
     /// Reads program and run.
-    pub fn run(&self) -> Result<(Program, OwnRun), CliError> {
+    pub fn run(&self) -> Result<(Program, KeptRun), CliError> {
         self.run.read()
     }
 
@@ -51,7 +52,7 @@ impl SeatArgs {
         &self,
         side: SideName,
         program: &'a Program,
-        run: &'a OwnRun,
+        run: &'a KeptRun,
     ) -> Result<Agent<'a>, CliError> {
         let agreed = read_terms(&self.terms)?;
         let record = record(program, run, self.run.trace_dir.as_deref())?;

@@ -4,17 +4,13 @@ use crate::args::InputArgs;
 use crate::error::CliError;
 use crate::model::read_program;
 use crate::tensors::read_run_inputs;
-use assay_circuits::execute::Trace;
-use assay_circuits::execute_f32::RealTrace;
 use assay_circuits::program::{Program, Source};
 use assay_circuits::root::Digest32;
 use assay_prover::dispute::{NoMove, Record};
-use assay_prover::run::{Inputs, Run};
-use assay_prover::spill::wire_path;
-use assay_prover::trace::TensorBytes;
+use assay_prover::run::{Run, Tensors};
+use assay_prover::spill::{KeptRun, wire_path};
 use assay_verifier::terms::Terms;
 use clap::Args;
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// The program, its inputs, and where the wires of the run are.
@@ -37,28 +33,9 @@ pub struct JobOfArgs {
     pub inputs: InputArgs,
 }
 
-/// A run that is in memory, or whose wires are in files.
-pub enum OwnRun {
-    /// In memory.
-    Memory(Run),
-    /// The inputs in memory, the wires in a folder.
-    Folder(Run, PathBuf),
-}
-
-impl TensorBytes for OwnRun {
-    fn own_bytes(&self, program: &Program, source: Source) -> Option<Cow<'_, [u8]>> {
-        match (self, source) {
-            (OwnRun::Folder(_, folder), Source::Operation(i)) => {
-                std::fs::read(wire_path(folder, i)).ok().map(Cow::Owned)
-            }
-            (OwnRun::Memory(run) | OwnRun::Folder(run, _), _) => run.own_bytes(program, source),
-        }
-    }
-}
-
 impl JobOfArgs {
     /// Reads program and inputs.
-    pub fn read(&self) -> Result<(Program, Inputs), CliError> {
+    pub fn read(&self) -> Result<(Program, Tensors), CliError> {
         let program = read_program(&self.model)?;
         let (inputs, _) = read_run_inputs(&program, &self.inputs.files(&program), self.inputs.sample)?;
         Ok((program, inputs))
@@ -67,35 +44,22 @@ impl JobOfArgs {
 
 impl RunOfArgs {
     /// Reads the program, and reads or runs its run.
-    pub fn read(&self) -> Result<(Program, OwnRun), CliError> {
+    pub fn read(&self) -> Result<(Program, KeptRun), CliError> {
         let (program, inputs) = self.job.read()?;
         let run = match &self.trace_dir {
-            Some(folder) => OwnRun::Folder(inputs_alone(inputs), folder.clone()),
-            None => OwnRun::Memory(Run::new(&program, &inputs)?),
+            Some(folder) => KeptRun::Folder(inputs, folder.clone()),
+            None => KeptRun::Memory(Run::new(&program, &inputs)?),
         };
         Ok((program, run))
     }
 }
 
-/// A run of no operation.
-fn inputs_alone(inputs: Inputs) -> Run {
-    match inputs {
-        Inputs::Integers(inputs) => Run::Integers(Trace { inputs, wires: Vec::new(), sums: Vec::new() }),
-        Inputs::Reals(inputs) => Run::Reals(RealTrace { inputs, wires: Vec::new() }),
-    }
-}
-
-/// The digests of a program's inputs.
-pub fn input_digests(program: &Program, inputs: Inputs) -> Vec<Digest32> {
-    assay_prover::receipt::input_digests(program, &inputs_alone(inputs))
-}
-
 /// Hashes a run.
 pub fn record<'a>(
     program: &'a Program,
-    run: &'a OwnRun,
+    run: &'a KeptRun,
     folder: Option<&Path>,
-) -> Result<Record<'a, OwnRun>, CliError> {
+) -> Result<Record<'a, KeptRun>, CliError> {
     Record::new(program, run).map_err(|error| match (error, folder) {
         (NoMove::NoBytes(Source::Operation(i)), Some(folder)) => {
             CliError::content(&wire_path(folder, i), "cannot be read: the folder lacks a wire of the program")

@@ -8,7 +8,7 @@ use assay_circuits::tensor::RealTensor;
 use assay_prover::dispute::Record;
 use assay_prover::envelope::open;
 use assay_prover::files::npy;
-use assay_prover::run::{Inputs, Run};
+use assay_prover::run::{Run, Tensors};
 use assay_verifier::dispute::{Claim, Groups, Open};
 use assay_verifier::referee::pack_states;
 use serde_json::{Value, json};
@@ -182,7 +182,7 @@ fn claim_falsely(job: &Job, operation: u32) {
     let digits = npy::decode(&std::fs::read(asset("digits.npy")).unwrap()).unwrap();
     let bits = digits.to_f32()[3 * 784..4 * 784].iter().map(|x| x.to_bits()).collect();
     let image = RealTensor { shape: program.inputs[0].shape.clone(), bits };
-    let run = Run::new(&program, &Inputs::Reals(vec![image])).unwrap();
+    let run = Run::new(&program, &Tensors::Reals(vec![image])).unwrap();
     let record = Record::new(&program, &run).unwrap();
     let ground = record.ground(open(&job.world.read("r.json")).unwrap().0.receipt.job);
     let (wire, (bytes, siblings)) =

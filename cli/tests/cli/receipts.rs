@@ -10,7 +10,7 @@ use assay_prover::files::npy;
 use assay_prover::onnx::Tensor;
 use assay_prover::receipt::{receipt_of, wire_digests};
 use assay_prover::signature::SigningKey;
-use assay_prover::spill::write_trace;
+use assay_prover::spill::TraceWriter;
 use assay_prover::terms::to_json;
 use assay_verifier::receipt::Receipt;
 use assay_verifier::signature::Signer;
@@ -55,7 +55,9 @@ fn forged(world: &World, wrong: usize) -> String {
     let bounds = program.operations[program.outputs[0].operation].bounds();
     let outputs = [OutputFile::new("y", &output.to_bytes(&bounds))];
     world.write("r.json", &seal(&receipt, &outputs, None, &key(world)).unwrap());
-    write_trace(&world.path("trace"), &program, &receipt, &trace).unwrap();
+    let writer = TraceWriter::create(&world.path("trace")).unwrap();
+    writer.run(&program, &trace);
+    writer.finish(&program, &receipt).unwrap();
     program.operations[wrong].name.clone()
 }
 
@@ -215,6 +217,11 @@ fn a_trace_is_written_whole_into_a_new_folder() {
     }
     assert_eq!(std::fs::read_dir(world.path("trace")).unwrap().count(), receipt.leaves.len() + 1);
     world.assay(&format!("{REPLAY} --trace-dir trace")).done();
+    // Openings are the same from the folder as from another run.
+    world.assay(&format!("{DRAW} --nonce {} -n 5", "5a".repeat(32))).done();
+    world.assay(ANSWER).done();
+    world.assay(&format!("{ANSWER}2 --trace-dir trace")).done();
+    assert_eq!(world.read("answer"), world.read("answer2"));
     let before = world.files();
     world.assay(&format!("{RUN} --trace-dir trace")).refused(&["trace", "cannot write"]);
     assert_eq!(world.files(), before);

@@ -14,7 +14,7 @@ use assay_contracts::abi::Referee;
 use assay_contracts::ground;
 use assay_prover::dispute::{Provider, Record};
 use assay_prover::onnx::import;
-use assay_prover::run::{Inputs, Run};
+use assay_prover::run::{Run, Tensors};
 use assay_prover::trace::TensorBytes;
 use assay_prover::train::{Optimiser, step};
 use assay_verifier::dispute::{Move, Phase, Position};
@@ -165,7 +165,7 @@ fn steps_of_training_have_the_same_bits_or_are_refused_alike() {
         for (input, _, first) in &step.state {
             inputs[*input] = first.clone();
         }
-        let run = Run::new(program, &Inputs::Reals(inputs)).unwrap();
+        let run = Run::new(program, &Tensors::Reals(inputs)).unwrap();
         let provider = Provider::new(Record::new(program, &run).unwrap(), [5; 32]);
         for operation in 0..program.operations.len() {
             for _ in 0..8 {
