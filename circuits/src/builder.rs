@@ -507,7 +507,8 @@ const MAX_BOUND_POINTS: usize = 1 << 26;
 #[derive(Clone, Debug)]
 pub struct Builder {
     program: Program,
-    known: BTreeMap<([u8; 32], Vec<usize>), usize>,
+    /// Constants by content; none where each is one of its own.
+    known: Option<BTreeMap<([u8; 32], Vec<usize>), usize>>,
 }
 
 impl Builder {
@@ -533,7 +534,12 @@ impl Builder {
             reshaped: Default::default(),
             accuracy: AccuracyReport::default(),
         };
-        Builder { program, known: BTreeMap::new() }
+        Builder { program, known: Some(BTreeMap::new()) }
+    }
+
+    /// Constants of one content stay as many as they are, as what is trained must: they will differ.
+    pub fn with_constants_apart(self) -> Builder {
+        Builder { known: None, ..self }
     }
 
     /// What has been built.
@@ -553,7 +559,7 @@ impl Builder {
         view
     }
 
-    /// Adds a constant, or finds the one of the same content.
+    /// Adds a constant, or finds the one of the same content where they are not kept apart.
     pub fn constant(&mut self, tensor: Tensor) -> View {
         let constant = match self.program.precision {
             Precision::Int8 => Constant::new(tensor),
@@ -563,10 +569,14 @@ impl Builder {
             }
         };
         let sizes = constant.shape.sizes().to_vec();
-        let number = *self.known.entry((constant.digest, sizes.clone())).or_insert_with(|| {
+        let next = self.program.constants.len();
+        let number = match &mut self.known {
+            Some(known) => *known.entry((constant.digest, sizes.clone())).or_insert(next),
+            None => next,
+        };
+        if number == next {
             self.program.constants.push(constant);
-            self.program.constants.len() - 1
-        });
+        }
         View::whole(Source::Constant(number), &sizes)
     }
 

@@ -50,7 +50,9 @@ impl TraceWriter {
 
     /// Writes an operation's wire. A failure comes to light in [`TraceWriter::finish`].
     pub fn wire(&self, operation: usize, bytes: &[u8]) {
-        if let Err(error) = write(&wire_path(self.new.path(), operation), bytes) {
+        // Synchronised at the end, so that a run does not wait for the disk.
+        let path = wire_path(self.new.path(), operation);
+        if let Err(error) = File::create_new(path).and_then(|mut file| file.write_all(bytes)) {
             self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
     }
@@ -88,7 +90,12 @@ impl TraceWriter {
             "receipt_hash": Hex(&receipt.hash()).to_string(),
             "operations": entries.collect::<Vec<_>>(),
         });
-        write(&self.new.path().join(MANIFEST), format!("{manifest:#}\n").as_bytes()).map_err(failed)?;
+        let path = self.new.path().join(MANIFEST);
+        std::fs::write(&path, format!("{manifest:#}\n")).map_err(failed)?;
+        let wires = (0..program.operations.len()).map(|operation| wire_path(self.new.path(), operation));
+        for path in wires.chain([path]) {
+            File::open(path).and_then(|file| file.sync_all()).map_err(failed)?;
+        }
         // Over an empty folder this succeeds, over any other it fails.
         std::fs::rename(self.new.path(), folder).map_err(failed)?;
         let _ = self.new.keep();
@@ -121,12 +128,6 @@ impl TensorBytes for KeptRun {
             (KeptRun::Folder(inputs, _), _) => inputs.own_bytes(program, source),
         }
     }
-}
-
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = File::create_new(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 /// Reads the bytes of an operation's wire, which must have the digest that the receipt states.

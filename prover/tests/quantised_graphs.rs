@@ -38,6 +38,7 @@ impl Net {
             outputs: vec![],
             nodes: vec![],
             constants: BTreeMap::new(),
+            numbers: Default::default(),
             shapes: BTreeMap::new(),
             opset: 13,
         };

@@ -8,7 +8,7 @@
 //! - every name that a node reads is a graph input, a constant, or an earlier node's output;
 //! - `shapes` has an entry for every input, every constant and every node's output.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::node::Node;
 use super::tensor::{DType, Tensor};
@@ -38,6 +38,8 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// Initializers, and values that depend on no input's values.
     pub constants: BTreeMap<String, Tensor>,
+    /// The constants that no initializer decides: part of the model's formula, and no weights.
+    pub numbers: BTreeSet<String>,
     /// Type and shape of every value.
     pub shapes: BTreeMap<String, (DType, Vec<usize>)>,
     /// Version of the `ai.onnx` operator set.

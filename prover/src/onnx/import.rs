@@ -65,7 +65,8 @@ pub fn import_within(
     let inputs = pinned_inputs(&proto, &constants, dims)?;
     let nodes = proto.node.iter().map(read_node).collect::<Result<Vec<_>, _>>()?;
     let outputs = proto.output.into_iter().map(|output| output.name).collect();
-    let unfolded = Graph { inputs, outputs, nodes, constants, shapes: BTreeMap::new(), opset };
+    let unfolded =
+        Graph { inputs, outputs, nodes, constants, numbers: BTreeSet::new(), shapes: BTreeMap::new(), opset };
     Ok(simplify(fold(unfolded, limits)?))
 }
 
@@ -308,6 +309,10 @@ fn fold(mut graph: Graph, limits: Limits) -> Result<Graph, ImportError> {
         let fixed = |value: &String| value.is_empty() || graph.constants.contains_key(value);
         let reads_shape_only = node.domain.is_empty() && ["Shape", "Size"].contains(&node.op_type.as_str());
         let foldable = reads_shape_only || node.inputs.iter().all(fixed);
+        let number = |value: &String| value.is_empty() || graph.numbers.contains(value);
+        if foldable && (reads_shape_only || node.inputs.iter().all(number)) {
+            graph.numbers.extend(node.outputs.iter().cloned());
+        }
         let into = if foldable { &mut graph.constants } else { &mut probes };
         let named = node.outputs.iter().cloned().zip(values).filter(|(value, _)| !value.is_empty());
         into.extend(named);

@@ -119,6 +119,7 @@ mod tests {
             outputs: outputs.iter().map(|output| output.to_string()).collect(),
             nodes: nodes.iter().map(node).collect(),
             constants: BTreeMap::new(),
+            numbers: Default::default(),
             shapes: shapes.collect(),
             opset: 17,
         }

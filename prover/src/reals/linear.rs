@@ -149,10 +149,10 @@ impl Lowering<'_> {
         let geometry = ConvGeometry::from_node(node, &x.sizes(), weights.shape())?;
         let spatial = windows(&geometry.window);
         let values = bits(&weights.to_f32());
-        let known = self.b.program().constants.len();
+        let number = self.b.program().constants.len();
         let accumulator = convolution(&mut self.b, &node.name, &x, &values, None, geometry.groups, &spatial)?;
         if self.trained {
-            self.weights.insert(known, node.inputs[1].clone());
+            self.trains(number, &node.inputs[1])?;
         }
         self.biased(node, Element::fold(Class::Fold, accumulator), spatial.len())
     }
@@ -160,6 +160,9 @@ impl Lowering<'_> {
     pub(super) fn conv_transpose(&mut self, node: &Node) -> Result<(), NodeError> {
         let Some(weights) = self.constant(node, 1) else { return form("weights that are no constant") };
         let x = self.view(node, 0)?;
+        if self.trained {
+            return form("a transposed convolution has no training step");
+        }
         let geometry = ConvGeometry::from_transposed(node, &x.sizes(), weights.shape())?;
         let spatial = windows(&geometry.window);
         let values = bits(&weights.to_f32());

@@ -131,7 +131,7 @@ fn lower(
     read.for_each(|name| *readers.entry(name.as_str()).or_default() += 1);
     let mut lowering = Lowering {
         graph: &graph,
-        b: Builder::reals(),
+        b: if trained { Builder::reals().with_constants_apart() } else { Builder::reals() },
         values: BTreeMap::new(),
         readers,
         trained,
@@ -277,7 +277,9 @@ impl<'g> Lowering<'g> {
             return form(format!("{name} holds {large}, which binary32 does not"));
         }
         match values.as_slice() {
-            [value] if !self.trained => Ok(Element::number(*value, tensor.shape())),
+            [value] if !self.trained || self.graph.numbers.contains(name) => {
+                Ok(Element::number(*value, tensor.shape()))
+            }
             _ => {
                 let view = self.weight(name, tensor.shape(), &values)?;
                 self.values.insert(name.to_string(), Element::read(view.clone()));
@@ -288,15 +290,25 @@ impl<'g> Lowering<'g> {
 
     /// A constant of the model, in the sizes in which it is stored.
     fn weight(&mut self, name: &str, sizes: &[usize], values: &[f32]) -> Result<View, NodeError> {
-        let known = self.b.program().constants.len();
+        let number = self.b.program().constants.len();
         let view = self.b.constant_of(sizes, bits(values))?;
         if self.trained && self.graph.dtype(name).is_some_and(DType::is_float) {
-            if self.b.program().constants.len() == known {
-                return form(format!("{name} has the values of another weight"));
-            }
-            self.weights.insert(known, name.to_string());
+            self.trains(number, name)?;
         }
         Ok(view)
+    }
+
+    /// Takes a constant for a weight of the model, unless it belongs to the model's formula.
+    fn trains(&mut self, number: usize, name: &str) -> Result<(), NodeError> {
+        if self.graph.numbers.contains(name) {
+            return Ok(());
+        }
+        // Each form would be updated on its own.
+        if self.weights.values().any(|other| other == name) {
+            return form(format!("{name} is read in two forms, as a weight that is trained has one"));
+        }
+        self.weights.insert(number, name.to_string());
+        Ok(())
     }
 
     /// A node's input as something that can be read, computed first where it waits.

@@ -89,7 +89,11 @@ impl Adjoints {
                 if operation.class == Class::Move && term.factors.len() > 1 {
                     return Err(TrainError::form(&operation.name, "a gather has no adjoint here"));
                 }
-                let own = weighted(program, &name, number, &operation, formula, j, folds, &gradient)?;
+                let mut own = weighted(program, &name, number, &operation, formula, j, folds, &gradient)?;
+                if term.factors.iter().filter(|access| self.wanted.contains(&access.source)).count() > 1 {
+                    // Both read it: it is computed once.
+                    own = Pending::read(emit(program, &name, own)?, operation.shape.sizes());
+                }
                 for (f, access) in term.factors.iter().enumerate() {
                     if !self.wanted.contains(&access.source) {
                         continue;
@@ -144,12 +148,6 @@ fn weighted(
     let Some(slope) = derivative(&formula.substitute(&shifted), 2 + j, &own, g) else {
         return Err(TrainError::form(&operation.name, "a function without a derivative"));
     };
-    if folds && depends(&slope, 2) {
-        return Err(TrainError::form(
-            &operation.name,
-            "a derivative that needs the sum, which is not stored",
-        ));
-    }
     let shape = operation.shape.sizes();
     let wire_shape = program.shape(Source::Operation(number)).map(|shape| shape.sizes().to_vec());
     if wire_shape.as_deref() != Some(shape) {
@@ -164,6 +162,8 @@ fn weighted(
         *name = Formula::Sum(parts.len());
         parts.push(match variable {
             1 => Pending::read(Source::Operation(number), shape),
+            // A fold's sum is in no wire: it is computed again.
+            2 if folds => Pending::read(sum_alone(program, operation), shape),
             _ => {
                 let read = operation.sums[variable - 2].terms[0].factors[0].clone();
                 Pending::of(shape, vec![read], Formula::Sum(0))
@@ -171,6 +171,17 @@ fn weighted(
         });
     }
     apply(program, name, parts, |of| slope.substitute(&names).substitute(of))
+}
+
+/// Adds an operation whose wire is the first sum of another, before its formula.
+fn sum_alone(program: &mut Program, operation: &Operation) -> Source {
+    program.operations.push(Operation {
+        name: format!("{}.sum", operation.name),
+        sums: operation.sums.iter().take(1).cloned().collect(),
+        expression: Expression::Formula(Formula::Sum(0)),
+        ..operation.clone()
+    });
+    Source::Operation(program.operations.len() - 1)
 }
 
 /// For each axis of a tensor, the loop axis that is solved for, and the index over (tensor axes, remaining loop axes)

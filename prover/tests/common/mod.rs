@@ -5,6 +5,7 @@
 #![allow(dead_code)]
 
 pub mod forge;
+pub mod nets;
 pub mod networks;
 pub mod programs;
 pub mod reals;
