@@ -503,12 +503,15 @@ impl Accumulator {
 /// The most points over which bounds are taken channel by channel.
 const MAX_BOUND_POINTS: usize = 1 << 26;
 
+/// Digest and sizes of a constant.
+type Content = ([u8; 32], Vec<usize>);
+
 /// Constructs a program.
 #[derive(Clone, Debug)]
 pub struct Builder {
     program: Program,
     /// Constants by content; none where each is one of its own.
-    known: Option<BTreeMap<([u8; 32], Vec<usize>), usize>>,
+    known: Option<BTreeMap<Content, usize>>,
 }
 
 impl Builder {
