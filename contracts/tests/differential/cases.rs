@@ -195,10 +195,19 @@ impl Bench {
         own.is_none()
     }
 
-    /// A step on another ground, or of another element or window: both say the same of it.
+    /// A step on another ground, or of another element, window or operation, whatever this is: both say the same of it.
     pub fn moved(&mut self, step: &Step, dice: &mut Dice) {
         let mut changed = step.clone();
-        let what = match dice.from(0..=3) {
+        let what = match dice.from(0..=5) {
+            4 | 5 => {
+                let at = dice.from(0..=step.descriptor.len() as i64 - 1) as usize;
+                changed.descriptor[at] = match dice.from(0..=2) {
+                    0 => step.descriptor[at] ^ 1 << dice.from(0..=7),
+                    1 => dice.of(&[0, 0x7f, 0x80, 0xff]),
+                    _ => step.descriptor[at].wrapping_add(1),
+                };
+                "another descriptor"
+            }
             0 => {
                 let cells = judgeable(&step.descriptor).expect("a descriptor").operation.shape.cells() as u64;
                 changed.element = match dice.from(0..=2) {
