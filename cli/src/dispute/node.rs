@@ -24,6 +24,8 @@ use thiserror::Error;
 
 /// How long a transaction may wait before it is sent again at a higher price.
 const PATIENCE: Duration = Duration::from_secs(45);
+/// How often the receipt of a transaction is asked for once its number is spent: for some five seconds.
+const RECEIPT_READS: u32 = 8;
 /// How often a transaction's price is raised before it is given up.
 const RAISES: u32 = 12;
 
@@ -264,6 +266,7 @@ impl Account {
     async fn wait(&self, call: &'static str, number: u64, sent: &[B256]) -> Result<Option<Mined>, NodeError> {
         let start = Instant::now();
         let mut pause = Duration::from_millis(20);
+        let mut without_receipt = 0;
         while start.elapsed() < PATIENCE {
             let spent = self.node.next_number(self.address).await? > number;
             for &hash in sent {
@@ -274,7 +277,9 @@ impl Account {
                 let block = receipt.block_number.unwrap_or_default();
                 return Ok(Some(Mined { call, hash, block, gas: receipt.gas_used }));
             }
-            if spent {
+            // A node may count a transaction before it has its receipt.
+            without_receipt += u32::from(spent);
+            if without_receipt > RECEIPT_READS {
                 return Err(NodeError::Superseded { call });
             }
             tokio::time::sleep(pause).await;
