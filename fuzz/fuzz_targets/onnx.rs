@@ -1,8 +1,9 @@
-//! ONNX models.
+//! Models.
 #![no_main]
+
+#[path = "../../prover/tests/decoders/drive.rs"]
+mod drive;
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| {
-    let _ = assay_prover::import(bytes, &Default::default());
-});
+fuzz_target!(|bytes: &[u8]| drive::onnx(bytes));

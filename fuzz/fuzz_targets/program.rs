@@ -1,13 +1,9 @@
-//! Programs: decoding, checking, planning.
+//! Programs.
 #![no_main]
 
-use assay_circuits::plan::plan;
-use assay_circuits::program::Program;
+#[path = "../../prover/tests/decoders/drive.rs"]
+mod drive;
+
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| {
-    if let Ok(program) = Program::decode(bytes) {
-        assert_eq!(program.encode(), bytes);
-        let _ = plan(&program);
-    }
-});
+fuzz_target!(|bytes: &[u8]| drive::program(bytes));

@@ -137,7 +137,7 @@ pub fn open(ground: &Ground, how: &Open, clocks: Clocks, now: u64) -> Result<Pos
         deadline: now.saturating_add(clocks.provider),
         reserve: clocks.challenger,
         operations: ground.operations(),
-        height: ground.operations().next_power_of_two().trailing_zeros() as u8,
+        height: u64::from(ground.operations()).next_power_of_two().trailing_zeros() as u8,
         node: ground.trace_root,
         ..Position::default()
     };

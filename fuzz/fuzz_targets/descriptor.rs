@@ -1,0 +1,16 @@
+//! Descriptors and what is in them. The first byte chooses.
+#![no_main]
+
+#[path = "../../prover/tests/decoders/drive.rs"]
+mod drive;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((kind, bytes)) = bytes.split_first() else { return };
+    match kind % 3 {
+        0 => drive::descriptor(bytes),
+        1 => drive::expression(bytes),
+        _ => drive::formula(bytes),
+    }
+});
