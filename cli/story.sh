@@ -7,7 +7,8 @@
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 what="${1:?inference or training}"
-PATH="${CARGO_TARGET_DIR:-$root/target}/release:$root/contracts/node_modules/.bin:$PATH"
+assay="${ASSAY:-$root/target/release/assay}"
+PATH="$(dirname "$assay"):$root/contracts/node_modules/.bin:$PATH"
 folder="$(mktemp -d)"
 cd "$folder"
 

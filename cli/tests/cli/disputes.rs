@@ -2,6 +2,7 @@
 
 use crate::chain::{Chain, RICH};
 use crate::models::{floats, perceptron};
+use crate::training;
 use crate::world::{Answer, World, asset};
 use assay_circuits::program::Program;
 use assay_circuits::tensor::RealTensor;
@@ -12,6 +13,7 @@ use assay_prover::run::{Run, Tensors};
 use assay_verifier::dispute::{Claim, Groups, Open};
 use assay_verifier::referee::pack_states;
 use serde_json::{Value, json};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const DAY: u64 = 86_400;
@@ -411,6 +413,59 @@ fn a_fault_in_any_operation_of_a_training_step_or_of_integers_loses_on_a_node() 
             assert_eq!(provider.ends().0, 1);
             job.adds_up();
         }
+    }
+}
+
+#[test]
+fn a_corrupted_gradient_in_the_seventh_of_twenty_steps_loses_on_a_node() {
+    const CORRUPTED: usize = 7;
+    let Some(mut job) = Job::new(&[], training::world(), "") else { return };
+    for step in 0..training::STEPS {
+        let inputs = training::inputs(step);
+        if step == CORRUPTED {
+            job.of = format!("--model step.assay {inputs}");
+            // The sign of one element of the gradient of the second pooling layer.
+            job.posted("--flip 18:32127");
+            std::fs::copy(job.world.path("r.json"), job.world.path(&format!("r{step}.json"))).unwrap();
+            std::fs::rename(job.world.path("out"), job.world.path(&format!("out{step}"))).unwrap();
+        } else {
+            let line = format!("run step.assay {inputs} --receipt r{step}.json --signer k.pem -o out{step}");
+            job.run(&line).done();
+        }
+    }
+    for step in 0..training::STEPS {
+        let inputs = training::inputs(step);
+        let replayed = job.run(&format!("replay r{step}.json --model step.assay {inputs}"));
+        if step == CORRUPTED {
+            replayed.rejected(&["operation 18", "t5.grad"]);
+        } else {
+            assert!(replayed.done().starts_with("REPLAYED"), "step {step}");
+        }
+    }
+    let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
+    let mut challenger = job.chain.agent(&job.world, "c", &job.challenger_line("--receipt r.json"));
+    assert_eq!(job.until_claimed()["games"][0]["operation"], 18);
+    job.chain.pass(CLOCK);
+    job.until(|status| status["stage"] == "Fallen");
+    job.chain.pass(CLOCK);
+    assert_eq!((challenger.ends().0, provider.ends().0), (0, 1));
+    assert!(job.chain.balance(&job.challenger) > RICH);
+    job.adds_up();
+}
+
+/// The script that the README shows, from the offer to the verdict.
+#[test]
+fn the_scripted_disputes_of_an_inference_and_of_a_training_step_are_won() {
+    if Chain::start(&[]).is_none() {
+        return;
+    }
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_assay"));
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/story.sh");
+    for what in ["inference", "training"] {
+        let out = Command::new("bash").args([script, what]).env("ASSAY", binary).output().unwrap();
+        let text = String::from_utf8_lossy(&out.stdout);
+        let lines = ["REJECTED", "the receipt has fallen", "stage           Fallen"];
+        assert!(out.status.success() && lines.iter().all(|line| text.contains(line)), "{out:?}");
     }
 }
 

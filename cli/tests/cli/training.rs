@@ -5,11 +5,12 @@ use assay_prover::files::npy;
 use assay_prover::onnx::Tensor;
 use serde_json::Value;
 
-const STEPS: usize = 20;
+/// Batches that there are.
+pub const STEPS: usize = 20;
 const BATCH: usize = 4;
 
-/// A training step of LeNet, a key, and batches of digits.
-fn world() -> World {
+/// A training step of LeNet in `step.assay`, a key, and batches of digits.
+pub fn world() -> World {
     let world = World::new();
     let model = asset("mnist_lenet.onnx");
     world.assay(&format!("compile {model} --train sgd --lr 0.0625 --batch {BATCH} -o step.assay")).done();
@@ -30,7 +31,8 @@ fn world() -> World {
     world
 }
 
-fn inputs(step: usize) -> String {
+/// `--state` and `--input` of a step, which takes the state that the one before it left in its folder `outN`.
+pub fn inputs(step: usize) -> String {
     let state = if step == 0 { "step.init".to_string() } else { format!("out{}", step - 1) };
     format!("--state {state} --input image=x{step}.npy labels=y{step}.npy")
 }
