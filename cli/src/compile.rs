@@ -192,7 +192,8 @@ impl CompileArgs {
         Ok(Report::done(lines.join("\n"), json))
     }
 
-    fn options(&self, graph: &Graph) -> Result<CompileOptions, CliError> {
+    /// What the flags say about the program, checked against the graph.
+    pub fn options(&self, graph: &Graph) -> Result<CompileOptions, CliError> {
         let image = self.image_scale.map(|scale| ImageInput {
             scale,
             mean: if self.image_mean.is_empty() { vec![0.0] } else { self.image_mean.clone() },

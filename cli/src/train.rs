@@ -97,7 +97,8 @@ impl CompileArgs {
             }
         };
         let graph = import(bytes, &dims).map_err(failed)?;
-        let step = step(&graph, None, self.train.optimiser(which), false)
+        let image = self.options(&graph)?.image;
+        let step = step(&graph, image.as_ref(), self.train.optimiser(which), false)
             .map_err(|source| CliError::Train { path: self.model.clone(), source: Box::new(source) })?;
         let folder = self.train.init.clone().unwrap_or_else(|| self.out.out.with_extension("init"));
         std::fs::create_dir_all(&folder)

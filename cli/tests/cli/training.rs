@@ -71,6 +71,23 @@ fn a_chain_of_steps_is_receipted_and_replayed_each_step_taking_what_the_last_one
     world.assay(&format!("replay r7.json --model step.assay {other}")).rejected(&["input"]);
 }
 
+/// Pictures of bytes are scaled on their way into a step as they are into a program that only infers.
+#[test]
+fn a_step_takes_pictures_scaled() {
+    let world = world();
+    let digits = npy::decode(&std::fs::read(asset("digits.npy")).unwrap()).unwrap();
+    let bytes: Vec<u8> = digits.to_f32()[..784 * BATCH].iter().map(|&pixel| pixel as u8).collect();
+    world.write("p.npy", &npy::encode(&Tensor::new(vec![BATCH, 1, 28, 28], bytes).unwrap()));
+    let model = asset("mnist_lenet.onnx");
+    let scaled = "--train sgd --lr 0.0625 --image-scale 0.00390625";
+    world.assay(&format!("compile {model} {scaled} --batch {BATCH} -o scaled.assay")).done();
+    world.assay(&format!("run step.assay {} -o floats", inputs(0))).done();
+    world
+        .assay("run scaled.assay --state scaled.init --input image=p.npy labels=y0.npy -o pictures")
+        .done();
+    assert_eq!(world.read("floats/l0.weight.next.npy"), world.read("pictures/l0.weight.next.npy"));
+}
+
 #[test]
 fn what_cannot_be_trained_is_refused_by_name() {
     let world = World::new();
