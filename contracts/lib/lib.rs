@@ -4,11 +4,13 @@
 //! `artifacts/` is written by `tools/artifacts.mjs`. No crate that proves or verifies depends on this one.
 
 mod deploy;
+mod genuine;
 mod reverts;
 mod views;
 mod words;
 
 pub use deploy::{Deployed, deploy};
+pub use genuine::forged;
 pub use reverts::reason;
 pub use views::{Job, Stage, Status, game_id, job};
 pub use words::{Call, call, contest, ground, open, position, position_of, post, terms};

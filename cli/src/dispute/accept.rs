@@ -36,6 +36,7 @@ impl AcceptArgs {
         check_terms(&self.terms, &agreed.terms, &program, &input_digests(&program, &inputs))?;
         let account = self.wallet.connect().await?;
         account.node.expect(&agreed.chain_id)?;
+        account.node.genuine(agreed.contract.into()).await?;
         let terms = &agreed.terms;
         let refuse = |problem: String| Err(CliError::content(&self.terms, problem));
         if account.address.0.0 != terms.provider {

@@ -76,6 +76,7 @@ impl DiscloseArgs {
         };
         let account = self.wallet.connect().await?;
         account.node.expect(&agreed.chain_id)?;
+        account.node.genuine(agreed.contract.into()).await?;
         let place = place(agreed, account.address);
         let mut state = State::new(receipt.job, "buyer", [0; 32]);
         let (mut mined, mut asked) = (Vec::new(), false);

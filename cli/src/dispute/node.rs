@@ -15,7 +15,7 @@ use alloy::rpc::types::{Block, TransactionReceipt, TransactionRequest};
 use alloy::signers::local::PrivateKeySigner;
 use alloy::transports::http::reqwest::Url;
 use alloy::transports::{RpcError, TransportErrorKind};
-use assay_contracts::{Call, reason};
+use assay_contracts::{Call, forged, reason};
 use assay_prover::signature::SigningKey;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -43,6 +43,8 @@ pub enum NodeError {
     Superseded { call: &'static str },
     #[error("{call}: the transaction {hash} is not mined, at {price} wei a gas")]
     Stuck { call: &'static str, hash: B256, price: u128 },
+    #[error("the {what} at {address} is not the contract that this version of assay deploys: pay nothing into it")]
+    Forged { what: &'static str, address: Address },
     #[error("{url} is chain {here}, the terms are of chain {terms}")]
     OtherChain { url: String, here: u64, terms: U256 },
 }
@@ -165,6 +167,14 @@ impl Node {
         match terms == U256::from(self.chain_id) {
             true => Ok(()),
             false => Err(NodeError::OtherChain { url: self.shown(), here: self.chain_id, terms }),
+        }
+    }
+
+    /// Refuses an escrow that is not Assay's, whatever its address says of itself.
+    pub async fn genuine(&self, escrow: Address) -> Result<(), NodeError> {
+        match forged(&self.rpc, escrow).await.map_err(|error| self.failed(error))? {
+            Some((what, address)) => Err(NodeError::Forged { what, address }),
+            None => Ok(()),
         }
     }
 

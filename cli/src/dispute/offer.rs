@@ -90,6 +90,7 @@ impl OfferArgs {
         let (program, inputs) = self.job.read()?;
         let account = self.wallet.connect().await?;
         account.node.expect(&word_of(contracts.chain_id))?;
+        account.node.genuine(contracts.dispute).await?;
         let cap = match self.gas_price_cap {
             Some(cap) => cap,
             None => U256::from(account.node.gas_price().await?.max(1)) * U256::from(4),

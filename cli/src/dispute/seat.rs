@@ -60,6 +60,7 @@ impl SeatArgs {
         check_terms(&self.terms, &agreed.terms, program, inputs)?;
         let account = self.wallet.connect().await?;
         account.node.expect(&agreed.chain_id)?;
+        account.node.genuine(agreed.contract.into()).await?;
         let job = agreed.job();
         let trace_root = record.ground(job).trace_root;
         let leaves = match &self.receipt {

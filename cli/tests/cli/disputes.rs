@@ -531,6 +531,40 @@ fn a_receipt_is_refused_for_another_job_on_another_chain_and_a_second_time() {
 }
 
 #[test]
+fn no_side_pays_into_contracts_with_other_code() {
+    let Some(job) = Job::lenet(&[]) else { return };
+    job.offered();
+    let contracts: Value = serde_json::from_slice(&job.world.read("contracts.json")).unwrap();
+    let offer = format!(
+        "dispute offer {} --contracts contracts.json {} --provider {} --price 0.1ether -o again.json",
+        job.chain.wallet("buyer"),
+        job.of,
+        job.provider
+    );
+    let accept = format!("dispute accept terms.json {} {}", job.chain.wallet("provider"), job.of);
+    let watch = format!("dispute watch {}", job.challenger_line(""));
+    let open = format!("dispute open {}", job.challenger_line("").replace("--as challenger", ""));
+    for (name, of) in
+        [("escrow", "dispute"), ("rules", "rules"), ("referee", "referee"), ("formulas", "formulas")]
+    {
+        let code = job.chain.call("eth_getCode", json!([contracts[of], "latest"]));
+        // A bit of an instruction; where the addresses of the other contracts stand; all of it.
+        let code = code.as_str().unwrap();
+        let changed = format!("{}{}{}", &code[..1000], if &code[1000..1001] == "0" { "1" } else { "0" }, &code[1001..]);
+        for other in [changed.as_str(), "0x00", "0x"] {
+            job.chain.call("anvil_setCode", json!([contracts[of], other]));
+            for line in [&offer, &accept, &watch, &open] {
+                job.run(line).refused(&[name, "pay nothing into it"]);
+            }
+        }
+        job.chain.call("anvil_setCode", json!([contracts[of], code]));
+    }
+    let before = job.chain.balance(&job.provider);
+    job.run(&accept).refused(&["Accepted"]);
+    assert_eq!(job.chain.balance(&job.provider), before);
+}
+
+#[test]
 fn terms_that_would_cost_an_honest_side_money_are_refused() {
     let Some(job) = Job::lenet(&[]) else { return };
     let Job { chain, of, provider, .. } = &job;
