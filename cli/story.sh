@@ -125,6 +125,8 @@ until assay "${status[@]}" | grep -q 'stage *Fallen'; do sleep 0.2; done
 hours 8
 wait "$c"
 wait "$p" || true
-cat c.log c.out
+sed 's/^/provider    /' p.log
+sed 's/^/challenger  /' c.log
+head -1 c.out
 run dispute settle terms.json "${buyer_pays[@]}"
 run "${status[@]}"
