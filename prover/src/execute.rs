@@ -24,8 +24,7 @@ mod product;
 pub(crate) mod read;
 pub(crate) mod walk;
 
-use crate::run::WireObserver;
-use crate::trace::integer_bytes;
+use crate::trace::{WireObserver, integer_bytes};
 use assay_circuits::execute::{ExecuteError, Trace, check_inputs};
 use assay_circuits::program::{Class, Operation, Precision, Program, Source, Sum, Term};
 use assay_circuits::tensor::{Bounds, Tensor};

@@ -3,7 +3,7 @@
 use crate::execute::{Executor, execute};
 use crate::execute_f32::{RealExecutor, execute_f32};
 use crate::receipt::digest;
-use crate::trace::{TensorBytes, integer_bytes, real_bytes};
+use crate::trace::{TensorBytes, WireObserver, integer_bytes, real_bytes};
 use assay_circuits::execute::{ExecuteError, Trace};
 use assay_circuits::execute_f32::RealTrace;
 use assay_circuits::program::{Program, Source};
@@ -73,9 +73,6 @@ impl TensorBytes for Run {
         }
     }
 }
-
-/// Called with the number of an operation and its wire's bytes, from any thread.
-pub type WireObserver<'a> = dyn Fn(usize, &[u8]) + Sync + 'a;
 
 /// What is left of a run whose wires were seen one by one: its ends.
 #[derive(Clone, Debug, PartialEq, Eq)]

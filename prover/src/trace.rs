@@ -9,6 +9,9 @@ use assay_verifier::audit::number;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+/// Called with the number of an operation and its wire's bytes, from any thread.
+pub type WireObserver<'a> = dyn Fn(usize, &[u8]) + Sync + 'a;
+
 /// A run whose tensors have bytes.
 pub trait TensorBytes: Sync {
     /// The row-major little-endian bytes of an input or a wire; `None` where there is none.

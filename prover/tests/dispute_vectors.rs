@@ -30,7 +30,7 @@ use assay_verifier::referee::{
     Case, Ground, Opening, encode_openings, judgeable, pack_states, state_word, unpack_states,
 };
 use common::programs::Dice;
-use common::reals::{RealMaker, reals};
+use common::reals::{RealMaker, any_state, reals};
 use play::{CLOCKS, Liar, Player, Slanderer};
 use world::{Job, Run};
 
@@ -383,20 +383,6 @@ fn step_entry(
     bytes.push(u8::from(result.is_ok()));
     bytes.extend(result.unwrap_or([0; 32]));
     bytes
-}
-
-/// Bits of states: those of the computation, or any.
-fn any_state(words: usize, dice: &mut Dice) -> State {
-    let mut state = [0; 4];
-    for word in state.iter_mut().take(words) {
-        *word = match dice.from(0..=3) {
-            0 => dice.from(0..=u32::MAX.into()) as u64,
-            1 => u64::from(reals(dice, 1)[0]) << 32 | u64::from(reals(dice, 1)[0]),
-            2 => dice.from(-300..=300) as u64,
-            _ => (dice.from(0..=i64::MAX) as u64) << 1 | dice.from(0..=1) as u64,
-        };
-    }
-    state
 }
 
 #[test]

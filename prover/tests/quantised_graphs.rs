@@ -8,21 +8,10 @@ use assay_circuits::tensor::Tensor as IntTensor;
 use assay_prover::compile::{Bits, CompileOptions, compile, dequantise_output, quantise_input};
 use assay_prover::execute::execute;
 use assay_prover::onnx::{Attribute, DType, Graph, GraphInput, Node, Tensor, run, run_observed};
+use common::nets::noise;
 use std::collections::BTreeMap;
 
 type Sample = BTreeMap<String, Tensor>;
-
-/// Deterministic values in [-1, 1).
-fn noise(seed: u64, count: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
-}
 
 /// A graph under construction.
 struct Net {

@@ -43,7 +43,9 @@ pub enum NodeError {
     Superseded { call: &'static str },
     #[error("{call}: the transaction {hash} is not mined, at {price} wei a gas")]
     Stuck { call: &'static str, hash: B256, price: u128 },
-    #[error("the {what} at {address} is not the contract that this version of assay deploys: pay nothing into it")]
+    #[error(
+        "the {what} at {address} is not the contract that this version of assay deploys: pay nothing into it"
+    )]
     Forged { what: &'static str, address: Address },
     #[error("{url} is chain {here}, the terms are of chain {terms}")]
     OtherChain { url: String, here: u64, terms: U256 },

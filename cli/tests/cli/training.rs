@@ -82,9 +82,7 @@ fn a_step_takes_pictures_scaled() {
     let scaled = "--train sgd --lr 0.0625 --image-scale 0.00390625";
     world.assay(&format!("compile {model} {scaled} --batch {BATCH} -o scaled.assay")).done();
     world.assay(&format!("run step.assay {} -o floats", inputs(0))).done();
-    world
-        .assay("run scaled.assay --state scaled.init --input image=p.npy labels=y0.npy -o pictures")
-        .done();
+    world.assay("run scaled.assay --state scaled.init --input image=p.npy labels=y0.npy -o pictures").done();
     assert_eq!(world.read("floats/l0.weight.next.npy"), world.read("pictures/l0.weight.next.npy"));
 }
 

@@ -1,7 +1,7 @@
 //! Steps of elements, computed by both referees from the same openings.
 
 use crate::common::programs::{Dice, empty};
-use crate::common::reals::{reals, sum};
+use crate::common::reals::sum;
 use crate::machine::Machine;
 use crate::world::{Job, Run};
 use alloy::primitives::U256;
@@ -330,20 +330,6 @@ impl Bench {
 /// Counts of two benches together.
 pub fn add<K: Ord>(all: &mut BTreeMap<K, usize>, more: BTreeMap<K, usize>) {
     more.into_iter().for_each(|(what, count)| *all.entry(what).or_default() += count);
-}
-
-/// Bits of states: those of the computation, or any.
-pub fn any_state(words: usize, dice: &mut Dice) -> State {
-    let mut state = [0; 4];
-    for word in state.iter_mut().take(words) {
-        *word = match dice.from(0..=3) {
-            0 => dice.from(0..=u32::MAX.into()) as u64,
-            1 => u64::from(reals(dice, 1)[0]) << 32 | u64::from(reals(dice, 1)[0]),
-            2 => dice.from(-300..=300) as u64,
-            _ => (dice.from(0..=i64::MAX) as u64) << 1 | dice.from(0..=1) as u64,
-        };
-    }
-    state
 }
 
 /// `y[i, j] = sum over a single k of left[i] right[j]`, or of `left[i]` alone.

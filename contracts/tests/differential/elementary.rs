@@ -7,16 +7,8 @@ use assay_circuits::elementary::{ERF_SPLIT, LN2, QUARTER_PI, TANH_SPLIT};
 use assay_circuits::formula::{Formula, UNARY, Unary};
 use assay_circuits::real::Soft;
 
-const ELEMENTARY: [Unary; 8] = [
-    Unary::Exp,
-    Unary::Log,
-    Unary::Tanh,
-    Unary::Erf,
-    Unary::Sigmoid,
-    Unary::ReciprocalRoot,
-    Unary::Sin,
-    Unary::Cos,
-];
+/// The functions whose definition is Assay's own.
+const ELEMENTARY: &[Unary] = UNARY.split_at(Unary::Exp as usize).1;
 
 /// Magnitudes where a function overflows, underflows, saturates, changes its polynomial or reduces its argument anew.
 const THRESHOLDS: [u32; 14] = [
@@ -58,7 +50,7 @@ fn numbers() -> Vec<u32> {
 fn elementary_functions_agree_at_edges_thresholds_and_at_random() {
     let (mut machine, numbers) = (Machine::new(), numbers());
     assert_eq!(numbers.len(), 57 + 14 * 38 + 64 + 510 + 8000);
-    for function in ELEMENTARY {
+    for &function in ELEMENTARY {
         let formula = Formula::Unary(function, Box::new(Formula::Sum(0)));
         let mut different = std::collections::BTreeSet::new();
         for &bits in &numbers {
@@ -70,5 +62,5 @@ fn elementary_functions_agree_at_edges_thresholds_and_at_random() {
         // Not one value for all.
         assert!(different.len() > 500, "{function:?} has {} values", different.len());
     }
-    assert_eq!(UNARY[6..], ELEMENTARY);
+    assert_eq!(ELEMENTARY.len(), 8);
 }

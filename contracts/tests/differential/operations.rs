@@ -1,9 +1,9 @@
 //! Each kind of operation that the compilers make, by its name.
 
-use crate::cases::{Bench, any_state};
+use crate::cases::Bench;
 use crate::common::networks;
 use crate::common::programs::{Dice, inputs};
-use crate::common::reals::{RealMaker, sum};
+use crate::common::reals::{RealMaker, any_state, sum};
 use crate::machine::Machine;
 use crate::world::{Job, Run};
 use assay_circuits::expression::Expression;

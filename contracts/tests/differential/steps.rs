@@ -1,7 +1,8 @@
 //! Steps of random programs of both precisions, honest ones and changed ones; and descriptors.
 
-use crate::cases::{Bench, add, any_state};
+use crate::cases::{Bench, add};
 use crate::common::programs::Dice;
+use crate::common::reals::any_state;
 use crate::machine::Machine;
 use crate::world::Job;
 use alloy::primitives::U256;

@@ -6,6 +6,7 @@
 //! has: NaNs with payloads, infinities, both zeros, subnormals, huge ones. A loop has a few thousand points.
 
 use super::programs::{Dice, empty};
+use assay_circuits::element::State;
 use assay_circuits::expression::Expression;
 use assay_circuits::formula::{BINARY, Formula, UNARY};
 use assay_circuits::program::{
@@ -57,6 +58,20 @@ pub fn reals(dice: &mut Dice, count: usize) -> Vec<u32> {
         }
     };
     (0..count).map(|_| one()).collect()
+}
+
+/// A state of a chain of windows: pairs of numbers, small integers, or any bits.
+pub fn any_state(words: usize, dice: &mut Dice) -> State {
+    let mut state = [0; 4];
+    for word in state.iter_mut().take(words) {
+        *word = match dice.from(0..=3) {
+            0 => dice.from(0..=u32::MAX.into()) as u64,
+            1 => u64::from(reals(dice, 1)[0]) << 32 | u64::from(reals(dice, 1)[0]),
+            2 => dice.from(-300..=300) as u64,
+            _ => (dice.from(0..=i64::MAX) as u64) << 1 | dice.from(0..=1) as u64,
+        };
+    }
+    state
 }
 
 /// A tensor of such numbers.
