@@ -225,7 +225,8 @@ contract AssayDispute is Escrow {
         uint256 end = uint256(job.posted) + job.window;
         if (block.timestamp >= end) revert TooLate(end);
         if (Positions.hash(ground) != job.ground) revert OtherJob();
-        bytes memory p = _next(_later(job.providerClock), job.challengerClock);
+        bytes memory p = _ask();
+        _clock(p, _later(job.providerClock), job.challengerClock);
         game = _record(id, job, p, commitment);
         _tell(game, p, shown);
         Record storage record = _records[game];
@@ -254,9 +255,8 @@ contract AssayDispute is Escrow {
         }
     }
 
-    /// The position that the rules answer to this call, encoded, its clocks set.
-    function _next(uint64 deadline, uint64 reserve) private view returns (bytes memory p) {
-        p = _ask();
+    /// Sets the clocks of an encoded position.
+    function _clock(bytes memory p, uint64 deadline, uint64 reserve) private pure {
         assembly ("memory-safe") {
             mstore(add(p, 0x60), deadline)
             mstore(add(p, 0x80), reserve)
@@ -410,9 +410,15 @@ contract AssayDispute is Escrow {
         if (Positions.isChallengers(position.phase) && msg.sender != record.challenger) revert NotYours(msg.sender);
     }
 
-    /// To the position that the rules answer to the same call; the other side's clock runs.
+    /// To the position that the rules answer to the same call. The clock of the side that is to move then runs: a side that
+    /// moves again does so on its own.
     function _move(GameId game, Record storage record, Position calldata position, bytes calldata shown) private {
-        bytes memory p = _next(_later(position.reserve), position.deadline - uint64(block.timestamp));
+        bytes memory p = _ask();
+        if (Positions.isChallengers(Phase(uint8(p[31]))) == Positions.isChallengers(position.phase)) {
+            _clock(p, position.deadline, position.reserve);
+        } else {
+            _clock(p, _later(position.reserve), position.deadline - uint64(block.timestamp));
+        }
         record.position = keccak256(p);
         _tell(game, p, shown);
     }
@@ -437,13 +443,13 @@ contract AssayDispute is Escrow {
         record.gas = _plus(record.gas, _price(job, Meter.used(gas_) + RECORD_GAS));
     }
 
-    /// Metered gas of the provider's side stays in the order of moves; moves of one account in a row are one entry.
+    /// The provider's own gas is one sum, which is paid first: a stranger that makes its moves dear takes nothing of it. Others
+    /// stay in the order of moves; moves of one account in a row are one entry.
     function _meterProvider(GameId game, Record storage record, Job storage job, uint256 gas_) private {
-        if (!record.strangers && msg.sender == job.provider) {
+        if (msg.sender == job.provider) {
             record.providerGas = _plus(record.providerGas, _price(job, Meter.used(gas_) + RECORD_GAS));
             return;
         }
-        record.strangers = true;
         Mover[] storage movers = _movers[game];
         uint256 count = movers.length;
         if (count == 0 || movers[count - 1].account != msg.sender) {

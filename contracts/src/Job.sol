@@ -84,11 +84,9 @@ struct Record {
     /// Its number among the job's games, from 0 on.
     uint32 number;
     Status status;
-    /// Whether there are movers beside the provider; from the first of them on all of them are in a list.
-    bool strangers;
     /// Metered gas of the challenger.
     uint88 gas;
-    /// Metered gas of the provider, before anyone else moved for it.
+    /// Metered gas of the provider's own moves; those of others are in a list.
     uint88 providerGas;
 }
 

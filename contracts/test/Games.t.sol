@@ -79,6 +79,23 @@ contract GamesTest is World {
 
     // When.
 
+    function test_a_provider_that_moves_twice_does_so_on_its_own_clock() external {
+        posted();
+        (GameId game, Position memory p) = openedRoot(CHALLENGER, bytes32(0));
+        p = reveal(provider, game, p);
+        // The challenger leaves itself one second, which is nobody else's.
+        chain.warp(p.deadline - 1);
+        p = pick(CHALLENGER, game, p, 3);
+        (uint64 deadline, uint64 reserve) = (p.deadline, p.reserve);
+        require(deadline == block.timestamp + 1000 && reserve == 1, "the provider has its whole clock");
+        chain.warp(block.timestamp + 12);
+        p = revealLeaf(provider, game, p);
+        require(p.phase == Phase.RevealChunk && p.deadline == deadline && p.reserve == reserve, "its clock runs on");
+        chain.warp(deadline - 1);
+        p = revealChunk(provider, game, p);
+        require(p.deadline == block.timestamp + 1 && p.reserve == 1, "each has what it left itself");
+    }
+
     function test_a_move_is_legal_until_the_deadline_and_a_timeout_from_it_on() external {
         posted();
         (GameId game, Position memory p) = openedRoot(CHALLENGER, bytes32(0));

@@ -58,27 +58,42 @@ contract MoneyTest is World {
         settled();
     }
 
-    function test_a_won_game_pays_movers_in_order_and_halves_the_rest() external {
+    function test_a_won_game_pays_the_provider_then_others_and_halves_the_rest() external {
         posted();
         (GameId game, Position memory p) = openedRoot(CHALLENGER, bytes32(0));
         p = pick(CHALLENGER, game, reveal(provider, game, p), 3);
         p = revealLeaf(provider, game, p);
         p = revealChunk(STRANGER, game, p);
         p = claim(CHALLENGER, game, p, 7, 1);
-        uint256 own = dispute.gameOf(game).providerGas;
+        uint256 before = dispute.gameOf(game).providerGas;
         rebut(provider, game, p);
+        uint256 own = dispute.gameOf(game).providerGas;
+        require(own > before, "after a stranger too");
         Mover[] memory movers = dispute.moversOf(game);
-        assertEqual(movers.length, 2, "movers");
-        require(movers[0].account == STRANGER && movers[1].account == provider);
-        assertEqual(dispute.gameOf(game).providerGas, own, "after a stranger");
-        uint256 rest = CHALLENGER_BOND - own - movers[0].gas - movers[1].gas;
+        require(movers.length == 1 && movers[0].account == STRANGER, "movers");
+        uint256 rest = CHALLENGER_BOND - own - movers[0].gas;
         assertEqual(owed(STRANGER), movers[0].gas, "stranger");
-        assertEqual(owed(provider), own + movers[1].gas + rest / 2, "provider");
+        assertEqual(owed(provider), own + rest / 2, "provider");
         assertEqual(dispute.burned(address(0)), rest - rest / 2, "burned");
-        dispute.gameOf(game);
         chain.warp(START + 500);
         dispute.finalise(job());
         settled();
+    }
+
+    function test_a_strangers_dear_moves_take_nothing_of_the_providers_gas() external {
+        challengerBond = 700_000;
+        posted();
+        (GameId game, Position memory p) = openedRoot(CHALLENGER, bytes32(0));
+        p = pick(CHALLENGER, game, reveal(STRANGER, game, p), 3);
+        p = revealLeaf(provider, game, p);
+        p = revealChunk(STRANGER, game, p);
+        p = claim(CHALLENGER, game, p, 7, 1);
+        rebut(provider, game, p);
+        uint256 own = dispute.gameOf(game).providerGas;
+        Mover[] memory movers = dispute.moversOf(game);
+        require(movers.length == 1 && own < 700_000 && own + movers[0].gas > 700_000, "does not suffice for both");
+        assertEqual(owed(provider), own, "provider");
+        assertEqual(owed(STRANGER), 700_000 - own, "stranger");
     }
 
     function test_movers_share_a_bond_that_does_not_suffice_in_their_order() external {

@@ -134,7 +134,9 @@ contract VectorsTest {
         require(may, "sender");
         Position memory next = ask(call, game, attempt);
         if (outcome > 1) return p;
-        (next.deadline, next.reserve) = (time + p.reserve, p.deadline - time);
+        (next.deadline, next.reserve) = Positions.isChallengers(next.phase) == Positions.isChallengers(p.phase)
+            ? (p.deadline, p.reserve)
+            : (time + p.reserve, p.deadline - time);
         if (Positions.hash(next) != Positions.hash(r.position())) {
             revert Disagree("position", game, attempt, abi.encode(next));
         }

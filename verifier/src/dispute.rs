@@ -226,9 +226,12 @@ pub fn play(position: &Position, sender: Sender, played: &Move, now: u64) -> Res
         }
         (phase, _) => Err(Illegal::Phase(phase)),
     }?;
-    let left = position.deadline - now;
-    let next = Position { deadline: now.saturating_add(position.reserve), reserve: left, ..next };
-    Ok(Next::Position(Box::new(next)))
+    // A side that moves again does so on its own clock.
+    let (deadline, reserve) = match next.phase.mover() == position.phase.mover() {
+        true => (position.deadline, position.reserve),
+        false => (now.saturating_add(position.reserve), position.deadline - now),
+    };
+    Ok(Next::Position(Box::new(Position { deadline, reserve, ..next })))
 }
 
 /// The root of the tree over `2^height` zero words.

@@ -449,7 +449,11 @@ impl Job {
     fn provider_won(&mut self, game: usize) {
         let Some(own) = self.games.get(game) else { return };
         let mut left = own.bond;
-        for &(mover, metered) in &own.provider_gas {
+        // The provider first: a stranger that makes its moves dear takes nothing of what is the provider's.
+        let provider = self.deal.provider;
+        let (first, then): (Vec<_>, Vec<_>) =
+            own.provider_gas.iter().partition(|&&(mover, _)| mover == provider);
+        for &(mover, metered) in first.into_iter().chain(then) {
             let paid = metered.min(left);
             self.ledger.credit(mover, paid);
             left -= paid;

@@ -77,6 +77,46 @@ fn a_move_is_legal_until_its_deadline_and_only_a_timeout_from_then_on() {
     assert!(ends.iter().all(|&count| count > 5), "{ends:?}");
 }
 
+// 9
+#[test]
+fn a_side_that_moves_again_does_so_on_its_own_clock() {
+    let mut dice = Dice(53);
+    let (mut again, mut other) = (0, 0);
+    for seed in 0..60 {
+        let job = if seed % 2 == 0 { Job::integers(seed) } else { Job::reals(seed) };
+        let provider = Provider::new(Record::new(&job.program, &job.honest).unwrap(), [5; 32]);
+        let slanderer = Slanderer { provider: &provider };
+        let mut escrow = posted(&provider.ground);
+        let mut table = open(&mut escrow, 0, &provider.ground, &Open::Root, 100);
+        let mut clocks = [CLOCKS.provider, CLOCKS.challenger];
+        let mut now = 100;
+        loop {
+            let mover = table.position.phase.mover();
+            // What each side has left is its own, whoever moves next and however long the other took.
+            assert_eq!(table.position.deadline - now, clocks[mover as usize]);
+            assert_eq!(table.position.reserve, clocks[mover.other() as usize]);
+            let spent = dice.from(0..=clocks[mover as usize] as i64 - 1) as u64;
+            (now, clocks[mover as usize]) = (now + spent, clocks[mover as usize] - spent);
+            let (player, sender): (&dyn Player, _) = match mover {
+                Side::Provider => (&provider, PROVIDER),
+                Side::Challenger => (&slanderer, challenger(0)),
+            };
+            let moves = player.moves(&table.position, &table.shown, &mut dice);
+            let played = moves.iter().find_map(|played| {
+                let next = escrow.play(table.game, &table.position, sender, played, now, GAS).ok()?;
+                Some((next, played.shown().to_vec()))
+            });
+            let Some((Next::Position(next), shown)) = played else { break };
+            match next.phase.mover() == mover {
+                true => again += 1,
+                false => other += 1,
+            }
+            (table.position, table.shown) = (*next, shown);
+        }
+    }
+    assert!(again > 20 && other > 100, "{again}, {other}");
+}
+
 // 10
 #[test]
 fn every_receipt_is_settled_by_window_and_both_clocks_whatever_is_played() {
