@@ -18,8 +18,9 @@ fn a_move_is_legal_until_its_deadline_and_only_a_timeout_from_then_on() {
         let slanderer = Slanderer { provider: &provider };
         let mut escrow = posted(&provider.ground);
         let mut table = open(&mut escrow, 0, &provider.ground, &Open::Root, 100);
-        // One side plays all of its moves in its last second: its first. The other falls silent sooner or later.
+        // Each side hands over for the first time in its last second. One falls silent sooner or later.
         let patience = dice.from(0..=12);
+        let mut handed_over = [false; 2];
         for moved in 0.. {
             let mover = table.position.phase.mover();
             let deadline = table.position.deadline;
@@ -36,7 +37,7 @@ fn a_move_is_legal_until_its_deadline_and_only_a_timeout_from_then_on() {
                     assert_eq!(late, Err(Refused::Illegal(Illegal::Late)));
                 }
             }
-            let last_second = moved < 2;
+            let last_second = !handed_over[mover as usize];
             let now = if last_second { deadline - 1 } else { deadline.saturating_sub(CLOCKS.challenger / 2) };
             let mut next = None;
             for played in moves.iter().filter(|_| moved < patience) {
@@ -47,8 +48,9 @@ fn a_move_is_legal_until_its_deadline_and_only_a_timeout_from_then_on() {
             }
             match next {
                 Some((Next::Position(next), shown)) => {
-                    if last_second {
-                        assert_eq!(next.reserve, 1);
+                    if next.phase.mover() != mover {
+                        assert!(!last_second || next.reserve == 1);
+                        handed_over[mover as usize] = true;
                     }
                     assert!(next.deadline > now);
                     (table.position, table.shown) = (*next, shown);
