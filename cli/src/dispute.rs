@@ -18,6 +18,7 @@ mod board;
 mod deploy;
 mod disclose;
 mod due;
+mod limits;
 mod node;
 mod offer;
 mod open;

@@ -1,14 +1,15 @@
 //! `assay dispute accept`: the provider checks the terms against its own files, and locks its bond.
 
 use super::agent::place;
+use super::limits::{Deal, LimitArgs, Payer};
 use super::node::WalletArgs;
-use super::offer::least_bonds;
 use super::side::{JobOfArgs, check_terms};
-use super::units::amount;
+use super::units::{amount, span};
 use super::{job_of, job_report};
 use crate::error::CliError;
 use crate::receipt::read_terms;
 use crate::report::Report;
+use alloy::eips::BlockNumberOrTag;
 use alloy::primitives::U256;
 use assay_contracts::abi::AssayDispute as A;
 use assay_contracts::{Call, Stage};
@@ -26,7 +27,12 @@ pub struct AcceptArgs {
     wallet: WalletArgs,
     #[command(flatten)]
     job: JobOfArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
+
+/// The least time that a provider must have to post its receipt.
+const LEAST_TO_POST: u64 = 300;
 
 impl AcceptArgs {
     /// Checks, then pays in.
@@ -42,15 +48,19 @@ impl AcceptArgs {
         if account.address.0.0 != terms.provider {
             return refuse(format!("the provider is another account than {}", account.address));
         }
-        let cap = U256::from_be_bytes(terms.gas_price_cap);
-        let (_, least) = least_bonds(&self.job.model, &program, cap)?;
-        if U256::from_be_bytes(terms.challenger_bond) < least {
-            return refuse(format!("a challenger's bond does not pay for your moves: it should be {least}"));
-        }
         let place = place(&agreed, account.address);
         let before = job_of(&account.node, &place).await?;
-        if before.stage != Stage::Offered {
-            return refuse(format!("the job is {:?}, not offered", before.stage));
+        match before.stage {
+            Stage::Offered => {}
+            Stage::None => return refuse("there is no such job in the contract".to_string()),
+            stage => return refuse(format!("the job is {stage:?}, not offered")),
+        }
+        let price = U256::from(account.node.gas_price().await?);
+        self.limits.check(&Deal::of(&before), &program, Payer::Provider, price)?;
+        let now = account.node.block(BlockNumberOrTag::Latest).await?.header.timestamp;
+        let to_post = terms.post_by.saturating_sub(now);
+        if to_post < LEAST_TO_POST {
+            return refuse(format!("the receipt would have to be posted within {to_post} s"));
         }
         let (bond, token) = (U256::from_be_bytes(terms.provider_bond), before.token);
         let accept = Call::of(&A::acceptCall { id: place.job });
@@ -59,6 +69,7 @@ impl AcceptArgs {
         let mut lines = vec![
             format!("accepted        job {}", place.job),
             format!("bond            {}", amount(bond, token.is_zero())),
+            format!("to post         {} left", span(to_post)),
         ];
         let job = job_of(&account.node, &place).await?;
         let json = job_report(&mut lines, &place, &job, &mined);

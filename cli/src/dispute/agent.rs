@@ -2,8 +2,10 @@
 
 use super::board::{Board, Place};
 use super::due::{Due, Outcome, Side};
+use super::limits::{Deal, LimitArgs, Payer};
 use super::node::{Account, Mined, NodeError};
 use super::state::State;
+use super::watch::tell;
 use crate::error::CliError;
 use alloy::primitives::{Address, U256};
 use assay_contracts::abi::AssayDispute as A;
@@ -43,14 +45,19 @@ impl Account {
         let value = if token.is_zero() { amount } else { U256::ZERO };
         if !token.is_zero() {
             let erc20 = token::ERC20::new(token, &self.node.rpc);
-            let allowed = erc20
-                .allowance(self.address, contract)
-                .call()
-                .await
-                .map_err(|error| self.node.failed(error))?;
-            if allowed < amount {
+            let allowed = || async {
+                let allowed = erc20.allowance(self.address, contract).call().await;
+                allowed.map_err(|error| self.node.failed(error))
+            };
+            let before = allowed().await?;
+            // Some tokens let an allowance be replaced only when there is none.
+            let steps = if before.is_zero() { vec![amount] } else { vec![U256::ZERO, amount] };
+            for amount in steps.into_iter().filter(|_| before < amount) {
                 let approve = token::ERC20::approveCall { spender: contract, amount };
                 mined.push(self.send(token, &Call::of(&approve), U256::ZERO).await?);
+            }
+            if allowed().await? < amount {
+                return Err(NodeError::Token { token });
             }
         }
         mined.push(self.send(contract, call, value).await?);
@@ -68,7 +75,6 @@ impl Account {
         let id = place.job;
         let own = match due {
             Due::Timeout { game, position } => call(*game, position, &assay_verifier::dispute::Move::Timeout),
-            Due::Play { game, position, played } => call(*game, position, played),
             Due::Close(game) => Some(Call::of(&A::closeCall { game: *game })),
             Due::PayPrize => Some(Call::of(&A::payPrizeCall { id })),
             Due::Finalise => Some(Call::of(&A::finaliseCall { id })),
@@ -77,7 +83,7 @@ impl Account {
                 let withdraw = A::withdrawCall { token: job.token, to: self.address };
                 Some(Call::of(&withdraw))
             }
-            Due::Open(_) | Due::Contest { .. } => None,
+            Due::Open(_) | Due::Play { .. } | Due::Contest { .. } => None,
         };
         if let Some(own) = own {
             mined.push(self.send(place.contract, &own, U256::ZERO).await?);
@@ -100,6 +106,10 @@ pub struct Agent<'a> {
     pub path: Option<PathBuf>,
     /// What the receipt's games stand on, once it is posted.
     pub ground: Option<Ground>,
+    /// What the account pays into.
+    pub limits: LimitArgs,
+    /// True once the job was found: what is missing later is the node's fault, or comes back.
+    pub found: bool,
 }
 
 impl Agent<'_> {
@@ -110,9 +120,14 @@ impl Agent<'_> {
     pub async fn read(&mut self) -> Result<Board, CliError> {
         let node = &self.account.node;
         let board = self.place.read(node, &mut self.state).await?;
+        // A node that lags, or a chain that has just replaced some blocks, ends no agent.
+        let wrong = |found: bool, problem: String| match found {
+            true => CliError::Node(node.failed(problem)),
+            false => CliError::Usage(problem),
+        };
         if board.job.stage == Stage::None {
             let problem = format!("there is no job {} in {}", self.place.job, self.place.contract);
-            return Err(CliError::Usage(problem));
+            return Err(wrong(self.found, problem));
         }
         // A chain may have replaced the receipt by another.
         if self.ground.as_ref().is_some_and(|ground| ground.hash() != board.job.ground.0) {
@@ -121,18 +136,32 @@ impl Agent<'_> {
         if board.job.posted > 0 && self.ground.is_none() {
             let ground = match &self.side {
                 Side::Provider(player) => player.ground.clone(),
-                Side::Challenger { .. } => self.place.ground(node, &board, &self.state).await?,
+                Side::Challenger { .. } => self.place.ground(node, &board, &mut self.state).await?,
             };
             if ground.hash() != board.job.ground.0 {
                 let problem = "this run is not the one whose receipt was posted: games are lost with it";
-                return Err(CliError::Usage(problem.to_string()));
+                return Err(wrong(self.found, problem.to_string()));
             }
             self.ground = Some(ground);
         }
         if let Some(path) = &self.path {
-            self.state.save(path)?;
+            // The file only spares reading: a disk that is full for a while loses no game.
+            match self.state.save(path) {
+                Err(error) if !self.found => return Err(error),
+                Err(error) => tell(&error.to_string()),
+                Ok(()) => {}
+            }
         }
+        self.found = true;
         Ok(board)
+    }
+
+    /// True where the receipt has other bits than this run.
+    pub fn differs(&self) -> bool {
+        match (&self.side, &self.ground) {
+            (Side::Challenger { player, .. }, Some(ground)) => player.differs(ground),
+            _ => false,
+        }
     }
 
     /// What is due now.
@@ -149,23 +178,37 @@ impl Agent<'_> {
         self.side.outcome(board, self.account.address, self.ground.as_ref())
     }
 
-    /// Does something.
-    pub async fn act(&self, board: &Board, due: &Due, mined: &mut Vec<Mined>) -> Result<(), NodeError> {
+    /// Does something, if there is something to do.
+    ///
+    /// # Errors
+    /// Where the contract or the node refuses it, the run cannot be read, or the terms are not ones to bond under.
+    pub async fn act(&self, board: &Board, due: &Due, mined: &mut Vec<Mined>) -> Result<(), CliError> {
         let Place { contract, .. } = self.place;
         match (due, &self.side, &self.ground) {
+            (Due::Play { game, position, shown }, side, _) => {
+                let played = side.answer(position, shown);
+                let played = played.map_err(|error| CliError::Usage(error.to_string()))?;
+                if let Some(call) = played.and_then(|played| call(*game, position, &played)) {
+                    mined.push(self.account.send(contract, &call, U256::ZERO).await?);
+                }
+                Ok(())
+            }
             (Due::Open(how), Side::Challenger { player, salt, .. }, Some(ground)) => {
+                let price = U256::from(self.account.node.gas_price().await?);
+                let deal = Deal::of(&board.job);
+                self.limits.check(&deal, player.record.program(), Payer::Challenger, price)?;
                 let me = self.account.address.0.0;
                 let own = player.record.ground(ground.job).trace_root;
                 let open = open(ground, commitment(&me, &own, salt), how);
                 let (token, bond) = (board.job.token, board.job.challenger_bond);
-                self.account.pay_in(contract, token, bond, &open, mined).await
+                Ok(self.account.pay_in(contract, token, bond, &open, mined).await?)
             }
             (Due::Contest { game, position, shown }, _, Some(ground)) => {
                 let Some(contest) = contest(*game, position, ground, shown) else { return Ok(()) };
                 mined.push(self.account.send(contract, &contest, U256::ZERO).await?);
                 Ok(())
             }
-            _ => self.account.act(&self.place, &board.job, due, mined).await,
+            _ => Ok(self.account.act(&self.place, &board.job, due, mined).await?),
         }
     }
 }

@@ -13,6 +13,9 @@ use assay_verifier::referee::Ground;
 /// The blocks on top of a receipt from which on no other is expected in its place: two epochs of Ethereum.
 const CONFIRMATIONS: u64 = 64;
 
+/// Gas of a few moves: what is owed is withdrawn where an account has less.
+const MOVES_GAS: u64 = 4_000_000;
+
 /// A side of the disputes about a receipt, with its own run.
 pub enum Side<'a> {
     /// Who posted it.
@@ -33,14 +36,14 @@ pub enum Side<'a> {
 pub enum Due {
     /// Open a game.
     Open(Open),
-    /// Make a move.
+    /// Make a move, if there is one.
     Play {
         /// The game.
         game: B256,
         /// Where it stands.
         position: Box<Position>,
-        /// The move.
-        played: Box<Move>,
+        /// What the last move showed.
+        shown: Vec<u8>,
     },
     /// Win a game whose other side is late.
     Timeout {
@@ -84,6 +87,22 @@ pub enum Outcome {
 }
 
 impl Side<'_> {
+    /// The move in a position; none where the other side is right, and the clock decides.
+    ///
+    /// # Errors
+    /// Where the run is not one of the program that the game is about, or cannot be read.
+    pub fn answer(&self, position: &Position, shown: &[u8]) -> Result<Option<Move>, NoMove> {
+        let played = match self {
+            Side::Provider(player) => player.answer(position, shown),
+            Side::Challenger { player, .. } => player.answer(position, shown),
+        };
+        match played {
+            Ok(played) => Ok(Some(played)),
+            Err(NoMove::NothingFalse) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The name of the side.
     pub fn name(&self) -> &'static str {
         match self {
@@ -109,22 +128,14 @@ impl Side<'_> {
         let mut open: Vec<&Game> = board.games.iter().filter(|game| game.status == Status::Open).collect();
         open.sort_by_key(|game| (game.position.as_ref().map(|position| position.deadline), game.number));
         match (self, board.job.stage, ground) {
-            (Side::Provider(player), Stage::Posted, _) => {
-                for game in open {
-                    due.extend(in_game(board, game, Mover::Provider, |position, shown| {
-                        player.answer(position, shown)
-                    })?);
-                }
+            (Side::Provider(_), Stage::Posted, _) => {
+                due.extend(open.into_iter().filter_map(|game| in_game(board, game, Mover::Provider)));
             }
             (Side::Challenger { player, leaves, .. }, Stage::Posted, Some(ground)) => {
-                for game in open.into_iter().filter(|game| game.challenger == me) {
-                    due.extend(in_game(board, game, Mover::Challenger, |position, shown| {
-                        player.answer(position, shown)
-                    })?);
-                }
+                let own = open.into_iter().filter(|game| game.doubts(me));
+                due.extend(own.filter_map(|game| in_game(board, game, Mover::Challenger)));
                 let is_open = board.window_end().is_some_and(|end| board.block_time < end);
-                if is_open && !board.games.iter().any(|game| game.challenger == me) && player.differs(ground)
-                {
+                if is_open && !board.games.iter().any(|game| game.doubts(me)) && player.differs(ground) {
                     due.push(Due::Open(player.open(ground, leaves.as_deref())?));
                 }
             }
@@ -136,12 +147,17 @@ impl Side<'_> {
             _ => {}
         }
         due.extend(chores(board, me, false));
+        // What is paid back for moves pays for the next ones.
+        let short = board.balance < board.job.gas_price_cap.saturating_mul(U256::from(MOVES_GAS));
+        if short && board.job.token.is_zero() && board.credit > U256::ZERO && !board.decided() {
+            due.insert(0, Due::Withdraw);
+        }
         Ok(due)
     }
 
     /// How the job has ended, once nothing is left to do for this side.
     pub fn outcome(&self, board: &Board, me: Address, ground: Option<&Ground>) -> Option<Outcome> {
-        let own: Vec<&Game> = board.games.iter().filter(|game| game.challenger == me).collect();
+        let own: Vec<&Game> = board.games.iter().filter(|game| game.doubts(me)).collect();
         match (self, board.job.stage) {
             (Side::Challenger { player, .. }, Stage::Posted) => {
                 let ground = ground?;
@@ -176,25 +192,15 @@ impl Side<'_> {
 }
 
 /// What a side has to do in an open game.
-fn in_game(
-    board: &Board,
-    game: &Game,
-    side: Mover,
-    answer: impl FnOnce(&Position, &[u8]) -> Result<Move, NoMove>,
-) -> Result<Option<Due>, NoMove> {
-    let Some(position) = &game.position else { return Ok(None) };
+fn in_game(board: &Board, game: &Game, side: Mover) -> Option<Due> {
+    let position = game.position.as_ref()?;
     let boxed = || Box::new(position.clone());
     match position.phase.mover() == side {
-        true if board.block_time < position.deadline => match answer(position, &game.shown) {
-            Ok(played) => Ok(Some(Due::Play { game: game.id, position: boxed(), played: Box::new(played) })),
-            // The other side is right. There is no move, and the clock decides.
-            Err(NoMove::NothingFalse) => Ok(None),
-            Err(error) => Err(error),
-        },
-        false if board.now >= position.deadline => {
-            Ok(Some(Due::Timeout { game: game.id, position: boxed() }))
+        true if board.block_time < position.deadline => {
+            Some(Due::Play { game: game.id, position: boxed(), shown: game.shown.clone() })
         }
-        _ => Ok(None),
+        false if board.now >= position.deadline => Some(Due::Timeout { game: game.id, position: boxed() }),
+        _ => None,
     }
 }
 
@@ -212,10 +218,11 @@ fn contest(
         return Ok(None);
     };
     let older: Vec<&Game> = board.games.iter().filter(|game| game.opened < position.claimed).collect();
-    let Some(own) = older.iter().find(|game| game.challenger == me) else { return Ok(None) };
+    let Some(own) = older.iter().find(|game| game.doubts(me)) else { return Ok(None) };
     let takes = !job.shown || own.number < job.holder;
     // The holder's own showing keeps it from all that opened later.
-    let needed = own.number != job.holder || older.iter().any(|game| game.challenger != me);
+    let needed =
+        own.number != job.holder || older.iter().any(|game| game.challenger != me && !game.disclosure);
     if job.prize == U256::ZERO || board.now >= job.until || !takes || !needed {
         return Ok(None);
     }

@@ -47,6 +47,8 @@ pub enum NodeError {
         "the {what} at {address} is not the contract that this version of assay deploys: pay nothing into it"
     )]
     Forged { what: &'static str, address: Address },
+    #[error("the token {token} was told to allow the amount, and does not: pay nothing in it")]
+    Token { token: Address },
     #[error("{url} is chain {here}, the terms are of chain {terms}")]
     OtherChain { url: String, here: u64, terms: U256 },
 }

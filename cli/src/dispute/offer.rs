@@ -2,6 +2,7 @@
 
 use super::agent::place;
 use super::deploy::Contracts;
+use super::limits::least_bonds;
 use super::node::WalletArgs;
 use super::side::JobOfArgs;
 use super::units::{amount, parse_amount, parse_span};
@@ -11,16 +12,14 @@ use crate::error::CliError;
 use crate::report::Report;
 use alloy::primitives::{Address, B256, U256};
 use alloy::providers::Provider;
-use assay_circuits::program::Program;
 use assay_contracts::abi::AssayDispute as A;
 use assay_contracts::{Call, terms};
-use assay_prover::dispute::price::{GAS, Price, price};
 use assay_prover::files::write_atomically;
 use assay_prover::receipt::input_digests;
 use assay_prover::terms::to_json;
 use assay_verifier::terms::{Agreement, Terms, word_of};
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Arguments of `assay dispute offer`.
@@ -76,13 +75,6 @@ pub struct OfferArgs {
     out: OutArgs,
 }
 
-/// The least bonds of provider and challenger for a program's disputes.
-pub fn least_bonds(model: &Path, program: &Program, cap: U256) -> Result<(U256, U256), CliError> {
-    let Price { provider, challenger, .. } = price(program, &GAS)
-        .map_err(|error| CliError::content(model, format!("has no disputes: {error}")))?;
-    Ok((U256::from(4 * challenger) * cap, U256::from(2 * provider) * cap))
-}
-
 impl OfferArgs {
     /// Writes the terms, then pays in.
     pub async fn execute(&self) -> Result<Report, CliError> {
@@ -95,7 +87,7 @@ impl OfferArgs {
             Some(cap) => cap,
             None => U256::from(account.node.gas_price().await?.max(1)) * U256::from(4),
         };
-        let (provider_least, challenger_least) = least_bonds(&self.job.model, &program, cap)?;
+        let (provider_least, challenger_least) = least_bonds(&program, cap)?;
         let bond = |name: &str, given: Option<U256>, least: U256| match given {
             Some(given) if given < least => Err(CliError::Usage(format!(
                 "--{name} {given} does not pay for the dearest dispute of the program, which asks for {least}"

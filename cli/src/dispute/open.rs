@@ -24,11 +24,11 @@ impl OpenArgs {
         let due = agent.due(&board)?;
         let Some(due @ Due::Open(how)) = due.iter().find(|due| matches!(due, Due::Open(_))) else {
             let me = agent.account.address;
-            let why = if board.games.iter().any(|game| game.challenger == me) {
+            let why = if board.games.iter().any(|game| game.doubts(me)) {
                 "this account has opened a game already"
             } else if agent.ground.is_none() {
                 "no receipt is posted"
-            } else if agent.outcome(&board).is_some_and(|outcome| agent.side.has_won(outcome)) {
+            } else if !agent.differs() {
                 "this run has the receipt's bits: there is nothing to dispute"
             } else {
                 "the time in which games open is over"

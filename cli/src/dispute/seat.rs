@@ -2,6 +2,7 @@
 
 use super::agent::{Agent, place};
 use super::due::Side;
+use super::limits::LimitArgs;
 use super::node::WalletArgs;
 use super::side::{RunOfArgs, check_terms, record};
 use super::state::State;
@@ -36,6 +37,8 @@ pub struct SeatArgs {
     /// The receipt, which names every operation's output: a challenger then opens at the first that differs.
     #[arg(long, value_name = "RECEIPT.json")]
     receipt: Option<PathBuf>,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// The file that the agent keeps: what it has read of the chain. Without it the chain is read anew.
     #[arg(long, value_name = "FILE")]
     agent_state: Option<PathBuf>,
@@ -84,6 +87,7 @@ impl SeatArgs {
             None => new,
         };
         let place = place(&agreed, account.address);
-        Ok(Agent { account, place, side, state, path: self.agent_state.clone(), ground: None })
+        let (path, limits) = (self.agent_state.clone(), self.limits.clone());
+        Ok(Agent { account, place, side, state, path, ground: None, limits, found: false })
     }
 }

@@ -24,12 +24,22 @@ pub struct State {
     /// The trace root of its run.
     #[serde(with = "hex")]
     pub trace_root: Digest32,
-    /// The block in which the receipt was posted.
-    pub posted: Option<u64>,
+    /// Where the receipt was posted.
+    pub posted: Option<Posted>,
     /// The last block whose events were read.
     pub scanned: u64,
     /// What was read of each game.
     pub games: BTreeMap<u32, Seen>,
+}
+
+/// Where a receipt was posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Posted {
+    /// The time, as the contract has it: of another time it is another receipt, or in another block.
+    pub time: u64,
+    /// The first block of that time.
+    pub block: u64,
 }
 
 /// A game as its last event shows it.
@@ -73,6 +83,11 @@ impl State {
             true => Ok(state),
             false => Err(CliError::content(path, "is the state of another job, side or run")),
         }
+    }
+
+    /// Forgets what was read of the chain.
+    pub fn forget(&mut self) {
+        (self.posted, self.scanned) = (None, 0);
     }
 
     /// Writes the file, whole or not at all.

@@ -79,6 +79,7 @@ impl StatusArgs {
         json["accounts"] = money.into();
         json["price"] = board.job.price.to_string().into();
         json["provider_bond"] = board.job.provider_bond.to_string().into();
+        json["gas_price_cap"] = board.job.gas_price_cap.to_string().into();
         json["challenger_bond"] = board.job.challenger_bond.to_string().into();
         let burned = place.burned(&node, board.job.token).await?;
         lines.push(format!("burned          {} of all jobs", amount(burned, own)));

@@ -30,7 +30,7 @@ pub struct WatchArgs {
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// Tells of something on standard error, where a daemon's log is.
-fn tell(line: &str) {
+pub fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
@@ -58,9 +58,11 @@ impl WatchArgs {
                 Ok(Turn { board, refused, outcome: Some(outcome), .. }) if refused.is_empty() => {
                     return Ok(finished(&agent, &board, outcome, &mined));
                 }
-                Ok(Turn { refused, failed, .. }) => {
-                    // Each try of what fails once it is mined costs its gas.
-                    wait = if failed { (wait * 2).min(LONGEST_WAIT) } else { self.every };
+                Ok(Turn { board, refused, failed, .. }) => {
+                    // Each try of what fails once it is mined costs its gas; a clock that runs out costs more.
+                    let patience = Duration::from_secs(board.least_left().unwrap_or(u64::MAX) / 16);
+                    wait = if failed { (wait * 2).min(LONGEST_WAIT).min(patience) } else { self.every };
+                    wait = wait.max(self.every);
                     let words = refused.join("\n");
                     if !words.is_empty() && words != told {
                         tell(&words);
@@ -98,8 +100,11 @@ pub struct Turn {
 /// Reads the chain and does the first thing that is due and possible.
 pub async fn turn(agent: &mut Agent<'_>, mined: &mut Vec<super::node::Mined>) -> Result<Turn, CliError> {
     let board = agent.read().await?;
-    let due = agent.due(&board)?;
     let (mut refused, mut failed) = (Vec::new(), false);
+    let due = agent.due(&board).unwrap_or_else(|error| {
+        refused.push(error.to_string());
+        Vec::new()
+    });
     for due in &due {
         let before = mined.len();
         match agent.act(&board, due, mined).await {
@@ -111,19 +116,21 @@ pub async fn turn(agent: &mut Agent<'_>, mined: &mut Vec<super::node::Mined>) ->
             }
             Ok(()) => {}
             // This machine's clock is ahead of the chain's.
-            Err(NodeError::Reverted { reason, .. }) if reason.starts_with("TooEarly") => {}
-            Err(NodeError::Superseded { .. }) => {
+            Err(CliError::Node(NodeError::Reverted { reason, .. })) if reason.starts_with("TooEarly") => {}
+            Err(CliError::Node(NodeError::Superseded { .. })) => {
                 return Ok(Turn { board, acted: true, refused, failed, outcome: None });
             }
+            // One game that cannot be played keeps no other from being played.
             Err(error) => {
-                failed |= matches!(error, NodeError::Failed { .. });
+                let paid = mined.len() > before;
+                failed |= paid || matches!(error, CliError::Node(NodeError::Failed { .. }));
                 refused.push(error.to_string());
             }
         }
     }
     // What waits for the chain's clock is still to come.
     let waits = due.iter().any(|due| !matches!(due, Due::Timeout { .. }));
-    let outcome = if due.is_empty() || !waits { agent.outcome(&board) } else { None };
+    let outcome = if refused.is_empty() && !waits { agent.outcome(&board) } else { None };
     Ok(Turn { board, acted: false, refused, failed, outcome })
 }
 

@@ -11,7 +11,8 @@ use assay_prover::envelope::open;
 use assay_prover::files::npy;
 use assay_prover::run::{Run, Tensors};
 use assay_verifier::dispute::{Claim, Groups, Open};
-use assay_verifier::referee::pack_states;
+use assay_verifier::keccak::keccak256;
+use assay_verifier::referee::{Ground, pack_states};
 use serde_json::{Value, json};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -64,14 +65,21 @@ impl Job {
         self.run(&format!("{line} {fault}")).done();
     }
 
-    /// Offers and accepts.
-    fn offered(&self) {
+    /// Offers a job.
+    fn offer(&self, more: &str) {
         let Job { chain, of, provider, .. } = self;
         let wallet = chain.wallet("buyer");
+        let _ = std::fs::remove_file(self.world.path("terms.json"));
         let offer = format!(
             "dispute offer {wallet} --contracts contracts.json {of} --provider {provider} --price 0.1ether"
         );
-        self.run(&format!("{offer} -o terms.json")).done();
+        self.run(&format!("{offer} {more} -o terms.json")).done();
+    }
+
+    /// Offers and accepts.
+    fn offered(&self) {
+        let Job { chain, of, .. } = self;
+        self.offer("");
         self.run(&format!("dispute accept terms.json {} {of}", chain.wallet("provider"))).done();
     }
 
@@ -286,6 +294,91 @@ fn after_a_reorganisation_agents_play_the_receipt_that_stands() {
     job.until(|status| status["stage"] == "Fallen");
     job.chain.pass(CLOCK);
     assert_eq!((challenger.ends().0, provider.ends().0), (0, 1));
+    job.adds_up();
+}
+
+#[test]
+fn a_receipt_that_moves_to_an_earlier_block_is_found_again() {
+    let Some(job) = Job::lenet(&[]) else { return };
+    job.offered();
+    let before = job.chain.call("evm_snapshot", json!([]));
+    job.chain.pass(120);
+    job.chain.call("anvil_mine", json!(["0x20"]));
+    job.receipt("");
+    job.post().done();
+    let mut challenger = job.chain.agent(&job.world, "c", &job.challenger_line(""));
+    while !job.world.exists("c.state") {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    job.chain.call("evm_revert", json!([before]));
+    job.receipt("--flip 3:1000");
+    job.post().done();
+    // The agent that was there, and one that takes its state up.
+    job.until(|status| status["games"][0]["status"] == "Open");
+    challenger.kill();
+    let mut challenger = job.chain.agent(&job.world, "c", &job.challenger_line(""));
+    let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
+    job.until_claimed();
+    job.chain.pass(CLOCK);
+    job.until(|status| status["stage"] == "Fallen");
+    job.chain.pass(CLOCK);
+    assert_eq!((challenger.ends().0, provider.ends().0), (0, 1));
+    job.adds_up();
+}
+
+/// Nodes take so many topics in a filter, and answer so many questions at once.
+#[test]
+fn hundreds_of_games_are_read_and_a_false_claim_among_them_is_rebutted() {
+    const GAMES: usize = 230;
+    let Some(job) = Job::lenet(&[]) else { return };
+    job.posted("");
+    claim_falsely(&job, 2);
+    let receipt = open(&job.world.read("r.json")).unwrap().0.receipt;
+    let program = Program::decode(&job.world.read("m.assay")).unwrap();
+    let question = assay_prover::dispute::disclosure(&program, &receipt.leaves, 0, 0).unwrap();
+    let ground = Ground {
+        job: receipt.job,
+        header: program.header().try_into().unwrap(),
+        trace_root: receipt.trace_root,
+        inputs: keccak256(&[receipt.inputs.as_flattened()]),
+    };
+    let data = assay_contracts::open(&ground, [0; 32], &question).data.to_string();
+    let status = job.status();
+    let bond = 500_000 * 5 / 4 * number(&status["gas_price_cap"]);
+    job.chain.call("anvil_impersonateAccount", json!([job.buyer]));
+    for _ in 0..GAMES {
+        let transaction = json!({
+            "from": job.buyer, "to": status["contract"], "value": format!("{bond:#x}"), "data": data,
+        });
+        job.chain.call("eth_sendTransaction", json!([transaction]));
+    }
+    let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
+    let status = job.until(|status| status["open_games"] == 0);
+    let games = status["games"].as_array().unwrap();
+    assert!(games.len() == GAMES + 1 && games.iter().all(|game| game["status"] == "Held"));
+    job.chain.pass(DAY);
+    assert_eq!(provider.ends().0, 0);
+    job.adds_up();
+}
+
+#[test]
+fn a_buyer_that_had_an_output_disclosed_can_still_challenge() {
+    let Some(job) = Job::lenet(&[]) else { return };
+    job.posted("--flip 3:1000");
+    let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
+    let wallet = job.chain.wallet("buyer");
+    let ask = "dispute disclose r.json --model m.assay --output logits -o chunk.bin --every 50ms";
+    job.run(&format!("{ask} {wallet}")).done();
+    assert_eq!(job.status()["games"][0]["status"], "Held");
+    let line = format!("terms.json --as challenger {wallet} {} --agent-state c.state", job.of);
+    let mut challenger = job.chain.agent(&job.world, "c", &line);
+    job.until(|status| status["games"][1]["phase"] == "Answer");
+    job.chain.pass(CLOCK);
+    job.until(|status| status["stage"] == "Fallen");
+    job.chain.pass(CLOCK);
+    let (code, report) = challenger.ends();
+    assert_eq!((code, &report["won"]), (0, &json!(true)), "{report}");
+    assert_eq!(provider.ends().0, 1);
     job.adds_up();
 }
 
@@ -563,6 +656,37 @@ fn no_side_pays_into_contracts_with_other_code() {
     let before = job.chain.balance(&job.provider);
     job.run(&accept).refused(&["Accepted"]);
     assert_eq!(job.chain.balance(&job.provider), before);
+}
+
+#[test]
+fn terms_that_leave_a_side_no_time_or_money_are_not_accepted() {
+    let Some(job) = Job::lenet(&[]) else { return };
+    let accept = format!("dispute accept terms.json {} {}", job.chain.wallet("provider"), job.of);
+    for (terms, words) in [
+        ("--clock 59m", ["clock", "--least-clock"]),
+        ("--clock 31d", ["clock", "locked"]),
+        ("--window 31d", ["window", "locked"]),
+        ("--gas-price-cap 1", ["paid back at 1 wei", "costs"]),
+        ("--provider-bond 9ether", ["your bond", "--most-bond"]),
+        ("--accept-within 100s --post-within 100s", ["posted within", "s"]),
+    ] {
+        job.offer(terms);
+        let before = job.chain.balance(&job.provider);
+        job.run(&accept).refused(&words);
+        assert_eq!(job.chain.balance(&job.provider), before);
+    }
+    // Who has looked may.
+    job.offer("--clock 59m --provider-bond 9ether --challenger-bond 1ether");
+    job.run(&format!("{accept} --least-clock 30m --most-bond 9ether")).done();
+    job.receipt("--flip 3:1000");
+    job.post().done();
+    let open = format!("dispute open {}", job.challenger_line("").replace("--as challenger", ""));
+    let before = job.chain.balance(&job.challenger);
+    job.run(&open).refused(&["clock", "--least-clock"]);
+    job.run(&format!("{open} --least-clock 30m")).refused(&["your bond", "--most-bond"]);
+    assert_eq!(job.chain.balance(&job.challenger), before);
+    job.run(&format!("{open} --least-clock 30m --most-bond 1ether")).done();
+    assert_eq!(job.status()["games"][0]["status"], "Open");
 }
 
 #[test]

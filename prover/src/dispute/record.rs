@@ -81,6 +81,11 @@ pub struct Record<'a, T: TensorBytes> {
 }
 
 impl<'a, T: TensorBytes> Record<'a, T> {
+    /// The program.
+    pub fn program(&self) -> &'a Program {
+        self.program
+    }
+
     /// Hashes a run.
     ///
     /// # Errors

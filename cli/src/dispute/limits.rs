@@ -1,0 +1,135 @@
+//! What a side pays into: terms that leave it the time and the money to defend what it pays in.
+
+use super::units::{parse_amount, parse_span};
+use crate::error::CliError;
+use alloy::primitives::{Address, U256};
+use assay_circuits::program::Program;
+use assay_contracts::Job;
+use assay_prover::dispute::price::{GAS, Price, price};
+use clap::Args;
+use std::time::Duration;
+
+/// The longest that a clock or the window may be: so long a bond can be locked.
+const LONGEST: u64 = 30 * 86_400;
+/// How much more than the dearest dispute of the program takes at today's price of gas a bond may be. The bonds of
+/// `assay dispute offer` are four times that.
+const GENEROUS: u64 = 16;
+
+/// What a side pays into, beyond what it checks anyway.
+#[derive(Args, Clone, Debug)]
+pub struct LimitArgs {
+    /// The token of the amounts that you pay in; the chain's own money unless given.
+    #[arg(long, value_name = "ADDRESS", default_value_t = Address::ZERO, hide_default_value = true)]
+    token: Address,
+    /// The most that you lock; sixteen times what the dearest dispute of the program costs at today's price of gas unless given.
+    #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
+    most_bond: Option<U256>,
+    /// The least time that either side must have in a dispute: the longest outage that you survive.
+    #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = parse_span)]
+    least_clock: Duration,
+}
+
+/// Who pays in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payer {
+    /// Who does the job.
+    Provider,
+    /// Who opens a game.
+    Challenger,
+}
+
+/// The terms that decide about time and money, as the contract has them.
+#[derive(Clone, Debug)]
+pub struct Deal {
+    /// The token of all amounts.
+    pub token: Address,
+    /// What the provider locks.
+    pub provider_bond: U256,
+    /// What a challenger locks.
+    pub challenger_bond: U256,
+    /// The cap on the gas price that is paid back.
+    pub gas_price_cap: U256,
+    /// The time after posting in which games open.
+    pub window: u64,
+    /// Each side's clock, the provider's first.
+    pub clocks: [u64; 2],
+}
+
+impl Deal {
+    /// Of a job in the contract.
+    pub fn of(job: &Job) -> Deal {
+        Deal {
+            token: job.token,
+            provider_bond: job.provider_bond,
+            challenger_bond: job.challenger_bond,
+            gas_price_cap: job.gas_price_cap,
+            window: job.window,
+            clocks: [job.provider_clock, job.challenger_clock],
+        }
+    }
+}
+
+/// The least bonds of provider and challenger for a program's disputes at a price of gas.
+///
+/// # Errors
+/// Where the program has an operation that cannot be disputed.
+pub fn least_bonds(program: &Program, price_of_gas: U256) -> Result<(U256, U256), CliError> {
+    let Price { provider, challenger, .. } = price(program, &GAS)
+        .map_err(|error| CliError::Usage(format!("the program has no disputes: {error}")))?;
+    let times = |gas: u64| U256::from(gas).saturating_mul(price_of_gas);
+    Ok((times(4 * challenger), times(2 * provider)))
+}
+
+impl LimitArgs {
+    /// Refuses terms under which an honest side could lose what it pays in, or have it locked for good. `now` is the price of
+    /// gas.
+    ///
+    /// # Errors
+    /// The first term that is refused, and why.
+    pub fn check(&self, deal: &Deal, program: &Program, payer: Payer, now: U256) -> Result<(), CliError> {
+        let refuse = |problem: String| Err(CliError::Usage(format!("the terms: {problem}")));
+        if deal.token != self.token {
+            return refuse(format!(
+                "amounts are in the token {}, not in {} (--token)",
+                deal.token, self.token
+            ));
+        }
+        let least = self.least_clock.as_secs().max(1);
+        for (whose, clock) in ["the provider's", "a challenger's"].into_iter().zip(deal.clocks) {
+            if clock < least {
+                return refuse(format!("{whose} clock is {clock} s, less than {least} s (--least-clock)"));
+            }
+            if clock > LONGEST {
+                return refuse(format!("{whose} clock is {clock} s: bonds could be locked that long"));
+            }
+        }
+        if deal.window > LONGEST {
+            return refuse(format!("the window is {} s: bonds would be locked that long", deal.window));
+        }
+        if deal.gas_price_cap < now {
+            let cap = deal.gas_price_cap;
+            return refuse(format!("gas is paid back at {cap} wei at most, and costs {now} wei now"));
+        }
+        let (provider, challenger) = least_bonds(program, deal.gas_price_cap)?;
+        for (whose, bond, least) in [
+            ("the provider's", deal.provider_bond, provider),
+            ("a challenger's", deal.challenger_bond, challenger),
+        ] {
+            if bond < least {
+                return refuse(format!(
+                    "{whose} bond of {bond} wei does not pay for the other side's moves: it should be {least} wei"
+                ));
+            }
+        }
+        let (provider, challenger) = least_bonds(program, now)?;
+        let (bond, usual) = match payer {
+            Payer::Provider => (deal.provider_bond, provider),
+            Payer::Challenger => (deal.challenger_bond, challenger),
+        };
+        let most = self.most_bond.unwrap_or(usual.saturating_mul(U256::from(GENEROUS)));
+        match bond > most {
+            true => refuse(format!("your bond would be {bond} wei, more than {most} wei (--most-bond)")),
+            false => Ok(()),
+        }
+    }
+}
