@@ -8,8 +8,17 @@
 # it, disputes it and wins. Needs curl, and anvil, which `npm ci` in contracts/ installs.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-what="${1:?audit, inference or training}"
+what="${1:-}"
 assay="${ASSAY:-$root/target/release/assay}"
+case "$what" in audit | inference | training) ;; *)
+    echo "usage: cli/story.sh audit|inference|training" >&2
+    exit 2
+    ;;
+esac
+if [[ ! -x "$assay" ]]; then
+    echo "$assay is not there: cargo build --release -p assay-cli" >&2
+    exit 2
+fi
 PATH="$(dirname "$assay"):$root/contracts/node_modules/.bin:$PATH"
 folder="$(mktemp -d)"
 cd "$folder"

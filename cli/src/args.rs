@@ -1,16 +1,20 @@
 //! The arguments: the subcommands, and what several of them share. Each flag is documented where it is defined.
 
+use crate::error::CliError;
+use crate::tensors::is_folder;
 use assay_circuits::program::Program;
 use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const AFTER: &str = "\
 Exit codes: 0 done or verified, 1 rejected, 2 an error of usage or input.
 
 From a model to a verified result:
-  assay compile lenet.onnx --calibrate digits.npy -o lenet.assay
+  assay compile lenet.onnx --calibrate digits.npy --image-scale 0.00390625 -o lenet.assay
   assay prove   lenet.assay --input digits.npy --sample 7 -o seven.proof
   assay verify  seven.proof --model lenet.assay --input digits.npy --sample 7
+
+From a run to a receipt that anybody can check: `assay run`, `assay audit`, `assay replay`, `assay dispute`.
 
 Try `assay demo`: it needs no file.";
 
@@ -78,17 +82,21 @@ pub struct InputArgs {
 impl InputArgs {
     /// The files, those of the state folder included.
     pub fn files(&self, program: &Program) -> Vec<String> {
-        let mut files = self.input.clone();
-        let Some(folder) = &self.state else { return files };
-        for input in &program.inputs {
-            let found =
-                ["next.npy", "npy"].map(|end| folder.join(format!("{}.{end}", file_name(&input.name))));
-            if let Some(path) = found.iter().find(|path| path.exists()) {
-                files.push(format!("{}={}", input.name, path.display()));
-            }
-        }
-        files
+        input_files(program, &self.input, self.state.as_deref())
     }
+}
+
+/// Files of inputs, and those of a state folder for the inputs that it has.
+pub fn input_files(program: &Program, files: &[String], state: Option<&Path>) -> Vec<String> {
+    let mut files = files.to_vec();
+    let Some(folder) = state else { return files };
+    for input in &program.inputs {
+        let found = ["next.npy", "npy"].map(|end| folder.join(format!("{}.{end}", file_name(&input.name))));
+        if let Some(path) = found.iter().find(|path| path.exists()) {
+            files.push(format!("{}={}", input.name, path.display()));
+        }
+    }
+    files
 }
 
 /// A tensor's name as a file's: what a file's name may not hold becomes `_`.
@@ -126,6 +134,21 @@ pub struct OutArgs {
     /// The file to write; it is written whole or not at all.
     #[arg(short = 'o', long = "out", value_name = "FILE")]
     pub out: PathBuf,
+}
+
+impl OutArgs {
+    /// Refuses a file that is there, or that cannot be: of what is paid for nothing may be lost.
+    pub fn is_new(&self) -> Result<(), CliError> {
+        if self.out.exists() {
+            return Err(CliError::content(&self.out, "is there already, and is not replaced"));
+        }
+        is_folder(folder_of(&self.out))
+    }
+}
+
+/// The folder that a file is in.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

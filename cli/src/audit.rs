@@ -6,15 +6,16 @@ use crate::dispute::RunOfArgs;
 use crate::error::CliError;
 use crate::model::read_program;
 use crate::progress::Progress;
-use crate::receipt::{PinArgs, open, other_program, rejected};
+use crate::receipt::{PinArgs, other_program, read, rejected};
 use crate::report::{self, Report};
+use crate::tensors::{self, shown};
 use assay_circuits::program::Program;
 use assay_circuits::root::Digest32;
-use assay_prover::audit::{answer, check};
+use assay_prover::audit::{AnswerError, answer, check};
 use assay_prover::beacon::{self, Round};
 use assay_prover::envelope::Evidence;
 use assay_prover::files::{read_bytes, write_atomically};
-use assay_verifier::audit::Answer;
+use assay_verifier::audit::{Answer, AuditError};
 use assay_verifier::draw::{MAX_SAMPLES, Sample, draw, weights};
 use assay_verifier::hex::Hex;
 use assay_verifier::keccak::keccak256;
@@ -27,7 +28,7 @@ use std::time::Instant;
 const EXAMPLES: &str = "\
 Examples, in the order of an audit:
   assay audit draw r.json --model m.assay --nonce 5f..e1 -n 40 -o draw.json       the buyer, who has the receipt
-  assay audit answer draw.json --model m.assay --input x.npy -o answer            the provider
+  assay audit answer draw.json --receipt r.json --model m.assay --input x.npy -o answer     the provider
   assay audit check r.json draw.json answer --model m.assay                       the buyer
 
 The randomness must be fixed after the receipt: a nonce that the buyer committed to in the terms and reveals now, or a \
@@ -65,6 +66,7 @@ impl AuditArgs {
 
 /// Arguments of `assay audit draw`.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 struct DrawArgs {
     /// The receipt.
     #[arg(value_name = "RECEIPT.json")]
@@ -160,7 +162,7 @@ impl Draw {
 impl DrawArgs {
     fn execute(&self) -> Result<Report, CliError> {
         let program = read_program(&self.model)?;
-        let (evidence, signer) = match open(&read_bytes(&self.receipt)?, &self.pin)? {
+        let (evidence, signer) = match read(&self.receipt, &self.pin)? {
             Ok(opened) => opened,
             Err(reason) => return Ok(rejected(reason, None)),
         };
@@ -186,7 +188,15 @@ impl DrawArgs {
     fn randomness(&self, evidence: &Evidence) -> Result<(Digest32, String), CliError> {
         let committed = evidence.agreement.as_ref().map(|agreement| agreement.terms.audit_commitment);
         let committed = committed.filter(|commitment| *commitment != [0; 32]);
+        if self.beacon.is_some() && committed.is_some() {
+            let agreed = "--beacon: the terms commit to a nonce, which --nonce reveals";
+            return Err(CliError::Usage(agreed.to_string()));
+        }
+        let of_rounds = "--after is about rounds of drand: a nonce or a file has no time";
         if let Some(nonce) = self.nonce {
+            if self.after.is_some() {
+                return Err(CliError::Usage(of_rounds.to_string()));
+            }
             return match committed {
                 Some(commitment) if keccak256(&[&nonce]) != commitment => {
                     Err(CliError::Usage("--nonce: the terms commit to another nonce".to_string()))
@@ -198,6 +208,9 @@ impl DrawArgs {
         let Some(path) = &self.beacon else { return Err(CliError::Usage("--nonce or --beacon".to_string())) };
         let bytes = read_bytes(path)?;
         let Ok(round) = serde_json::from_slice::<Round>(&bytes) else {
+            if self.after.is_some() {
+                return Err(CliError::Usage(of_rounds.to_string()));
+            }
             return Ok((read_beacon(path)?, "a file of randomness".to_string()));
         };
         let Some(after) = self.after else {
@@ -212,6 +225,7 @@ impl DrawArgs {
 
 /// Arguments of `assay audit answer`.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 struct AnswerArgs {
     /// The draw.
     #[arg(value_name = "DRAW.json")]
@@ -230,17 +244,26 @@ impl AnswerArgs {
         let progress = Progress::start("running");
         let (program, run) = self.run.read()?;
         let (_, receipt, samples) = Draw::read(&self.draw, &program)?;
-        let (evidence, _) = open(&read_bytes(&self.receipt)?, &PinArgs::default())?
+        let (evidence, _) = read(&self.receipt, &PinArgs::default())?
             .map_err(|reason| CliError::content(&self.receipt, reason))?;
         if evidence.receipt.hash() != receipt {
             return Err(CliError::content(&self.draw, "is a draw for another receipt"));
         }
         progress.phase("opening");
         let start = Instant::now();
-        let answer = answer(&program, &evidence.receipt, &samples, &run)
-            .map_err(|error| CliError::content(&self.draw, error.to_string()))?;
+        let answer = answer(&program, &evidence.receipt, &samples, &run).map_err(|error| match &error {
+            AnswerError::Draw(_) => CliError::content(&self.draw, error.to_string()),
+            AnswerError::Trace => CliError::Usage(error.to_string()),
+        })?;
         let bytes = answer.encode();
         let took = start.elapsed();
+        // What is not of the receipt is no answer. What is, and is wrong, is for the buyer to find.
+        if let Err(error) = check(&program, &evidence.receipt, &samples, &answer)
+            && !matches!(error, AuditError::Wrong { .. })
+        {
+            let error = in_words(&program, &error);
+            return Err(CliError::Usage(format!("this run is not the receipt's: {error}")));
+        }
         write_atomically(&self.out.out, &bytes)?;
         drop(progress);
         let chunks: usize = answer.slices.iter().map(|(_, slice)| slice.chunks.len()).sum();
@@ -263,6 +286,7 @@ impl AnswerArgs {
 
 /// Arguments of `assay audit check`.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 struct CheckArgs {
     /// The receipt.
     #[arg(value_name = "RECEIPT.json")]
@@ -295,7 +319,7 @@ impl CheckArgs {
             return Err(CliError::Usage("--chance: should be above 0 and at most 1".to_string()));
         }
         let program = read_program(&self.model)?;
-        let (evidence, signer) = match open(&read_bytes(&self.receipt)?, &self.pin)? {
+        let (evidence, signer) = match read(&self.receipt, &self.pin)? {
             Ok(opened) => opened,
             Err(reason) => return Ok(rejected(reason, None)),
         };
@@ -314,7 +338,9 @@ impl CheckArgs {
             .and_then(|answer| check(&program, &evidence.receipt, &samples, &answer));
         let took = start.elapsed();
         if let Err(error) = verdict {
-            return Ok(rejected(error.to_string(), opened));
+            let mut report = rejected(in_words(&program, &error), opened);
+            report.json["kind"] = json!("audit");
+            return Ok(report);
         }
         let worth =
             Worth::new(&program, draw.samples, self.chance, self.gain.unwrap_or(self.price), self.price);
@@ -342,6 +368,26 @@ impl CheckArgs {
     }
 }
 
+/// Why an audit fails, with the program's names.
+fn in_words(program: &Program, error: &AuditError) -> String {
+    match error {
+        AuditError::Wrong { operation, element, found, expected } => {
+            let operation_ = &program.operations[*operation];
+            let place = tensors::element(operation_.shape.sizes(), *element as usize);
+            let [found, expected] = [found, expected].map(|bits| shown(program.precision, *bits as i64));
+            let name = &operation_.name;
+            format!(
+                "operation {operation} ({name}): element {place} is {found} in the trace, {expected} here"
+            )
+        }
+        AuditError::Digest { source_name: "input", number } => match program.inputs.get(*number) {
+            Some(input) => format!("input {}: what is opened is not of the receipt's digest", input.name),
+            None => error.to_string(),
+        },
+        _ => error.to_string(),
+    }
+}
+
 /// What a sample is worth: deterrence, not soundness.
 struct Worth {
     /// Probability that one wrong chunk of the operation where a chunk weighs least is drawn.
@@ -352,6 +398,8 @@ struct Worth {
     fractions: [(f64, f64); 3],
     /// The bond from which on cheating with a tenth of the work loses money on average.
     bond: f64,
+    /// What the job pays, in the same unit.
+    price: f64,
 }
 
 impl Worth {
@@ -369,7 +417,7 @@ impl Worth {
         // B (1 - 1/4) + price >= gain (1 - q) / q, a quarter of the bond being the prize that a cheat may win itself.
         let q = chance * caught(0.1);
         let bond = ((gain * (1.0 - q) / q - price) / 0.75).max(0.0);
-        Worth { least: caught(least), most: caught(most), fractions, bond }
+        Worth { least: caught(least), most: caught(most), fractions, bond, price }
     }
 
     fn lines(&self, chance: f64) -> Vec<String> {
@@ -387,8 +435,8 @@ impl Worth {
             ));
         }
         lines.push(format!(
-            "bond            from {:.3} on, faking a tenth of the work loses money where an audit comes with chance {chance}",
-            self.bond
+            "bond            from {:.3} on, where the job pays {}, faking a tenth of the work loses money if an audit comes with chance {chance}",
+            self.bond, self.price
         ));
         lines
     }

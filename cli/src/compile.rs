@@ -7,7 +7,7 @@ use crate::report::{self, Report};
 use crate::tensors::{assign, samples, typed};
 use crate::train::TrainArgs;
 use assay_circuits::program::{ImageInput, Precision, Program, Visibility};
-use assay_prover::compile::{Bits, CompileOptions, compile};
+use assay_prover::compile::{Bits, CompileError, CompileOptions, compile};
 use assay_prover::files::{read_bytes, write_atomically};
 use assay_prover::onnx::{Graph, Tensor, import};
 use assay_prover::reals;
@@ -104,6 +104,9 @@ impl CompileArgs {
     /// Compiles, writes the program, and reports its accuracy.
     pub fn execute(&self) -> Result<Report, CliError> {
         let start = Instant::now();
+        if self.out.out == self.model {
+            return Err(CliError::Usage("--out: the program would replace its model".to_string()));
+        }
         let progress = Progress::start("importing");
         let bytes = read_bytes(&self.model)?;
         if let Some(which) = self.train.train {
@@ -121,8 +124,14 @@ impl CompileArgs {
         }
         let calibration = calibration(&graph, &self.calibrate, options.image.as_ref())?;
         progress.phase("calibrating and quantising");
-        let program = compile(&graph, &calibration, &options)
-            .map_err(|source| CliError::Compile { path: self.model.clone(), source: Box::new(source) })?;
+        let program = compile(&graph, &calibration, &options).map_err(|source| match source {
+            CompileError::Calibration(_) if calibration.is_empty() => {
+                let hint =
+                    "the inputs were drawn: give some with --calibrate, or compile with --precision f32";
+                CliError::content(&self.model, format!("{source}; {hint}"))
+            }
+            _ => CliError::Compile { path: self.model.clone(), source: Box::new(source) },
+        })?;
         let encoded = program.encode();
         write_atomically(&self.out.out, &encoded)?;
         let took = start.elapsed();

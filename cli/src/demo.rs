@@ -32,8 +32,14 @@ const CALIBRATION: &[u8] = include_bytes!("../assets/calibration.npy");
 /// Rows and columns of a picture.
 const SIDE: usize = 28;
 
+const EXAMPLES: &str = "\
+Examples:
+  assay demo
+  assay demo --digit 3 --json";
+
 /// Arguments of `assay demo`.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub struct DemoArgs {
     /// The digit in the picture.
     #[arg(long, value_name = "0..9", default_value_t = 7, value_parser = clap::value_parser!(u8).range(0..=9))]

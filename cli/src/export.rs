@@ -2,10 +2,10 @@
 
 use crate::args::OutArgs;
 use crate::error::CliError;
-use crate::receipt::{PinArgs, open, rejected};
+use crate::receipt::{PinArgs, read, rejected};
 use crate::report::Report;
 use assay_prover::envelope::{Evidence, OutputFile};
-use assay_prover::files::{read_bytes, write_atomically};
+use assay_prover::files::write_atomically;
 use assay_verifier::hex::Hex;
 use assay_verifier::receipt::profile_name;
 use clap::{Args, ValueEnum};
@@ -47,8 +47,7 @@ pub struct ExportArgs {
 impl ExportArgs {
     /// Checks the receipt, and writes it in the other system's words.
     pub fn execute(&self) -> Result<Report, CliError> {
-        let file = read_bytes(&self.receipt)?;
-        let (evidence, _) = match open(&file, &self.pin)? {
+        let (evidence, _) = match read(&self.receipt, &self.pin)? {
             Ok(opened) => opened,
             Err(reason) => return Ok(rejected(reason, None)),
         };

@@ -56,7 +56,9 @@ impl InspectArgs {
             Some(FileKind::Receipt) => {
                 Err(CliError::content(&self.file, "is a receipt, which `assay verify` shows"))
             }
-            None => Err(CliError::content(&self.file, "is no program, proof or verifying key of Assay")),
+            Some(FileKind::Json) | None => {
+                Err(CliError::content(&self.file, "is no program, proof or verifying key of Assay"))
+            }
         }
     }
 }

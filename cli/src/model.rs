@@ -18,15 +18,22 @@ pub enum FileKind {
     Key,
     /// A proof.
     Proof,
-    /// A receipt in its envelope: the only file of ours that is JSON.
+    /// A receipt in its envelope.
     Receipt,
+    /// Terms, a draw, or other JSON.
+    Json,
 }
 
 impl FileKind {
     /// The kind of a file with these bytes.
     pub fn of(bytes: &[u8]) -> Option<FileKind> {
         if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
-            return Some(FileKind::Receipt);
+            // What is cut or edited is still a receipt, which is then rejected.
+            let other = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(bytes)
+                .is_ok_and(|object| {
+                    !object.contains_key("dsseEnvelope") && !object.contains_key("mediaType")
+                });
+            return Some(if other { FileKind::Json } else { FileKind::Receipt });
         }
         match bytes.first_chunk()? {
             b"ASSAYPRG" => Some(FileKind::Program),
@@ -36,13 +43,15 @@ impl FileKind {
         }
     }
 
-    fn check(self, path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    /// Refuses a file of another kind.
+    pub fn check(self, path: &Path, bytes: &[u8]) -> Result<(), CliError> {
         let here = match FileKind::of(bytes) {
             Some(kind) if kind == self => return Ok(()),
             Some(FileKind::Program) => "a program, which --model takes",
             Some(FileKind::Key) => "a verifying key, which --vk takes",
             Some(FileKind::Proof) => "a proof",
-            Some(FileKind::Receipt) => "JSON, perhaps a receipt",
+            Some(FileKind::Receipt) => "a receipt",
+            Some(FileKind::Json) => "JSON, and no receipt",
             None if bytes.is_empty() => "empty",
             None if path.extension().is_some_and(|e| e == "onnx") => {
                 "an ONNX model: run `assay compile` first"
@@ -52,8 +61,9 @@ impl FileKind {
         let wanted = match self {
             FileKind::Program => "a program (.assay)",
             FileKind::Key => "a verifying key (.vk)",
-            FileKind::Proof => "a proof",
+            FileKind::Proof => "a proof or a receipt",
             FileKind::Receipt => "a receipt",
+            FileKind::Json => "JSON",
         };
         Err(CliError::content(path, format!("should be {wanted}, is {here}")))
     }

@@ -8,6 +8,7 @@ use crate::progress::Progress;
 use crate::report::{self, Report};
 use crate::run::preview;
 use crate::tensors::read_inputs;
+use assay_circuits::program::Precision;
 use assay_prover::compile::dequantise_output;
 use assay_prover::execute::execute;
 use assay_prover::files::write_atomically;
@@ -65,7 +66,10 @@ impl ProveArgs {
         }
         let progress = Progress::start("reading");
         let program = read_program(&self.model)?;
-        let (inputs, notes) = read_inputs(&program, &self.inputs.input, self.inputs.sample)?;
+        if program.precision == Precision::F32 {
+            return Err(CliError::content(&self.model, "an f32 program has no proof: assay run --receipt"));
+        }
+        let (inputs, notes) = read_inputs(&program, &self.inputs.files(&program), self.inputs.sample)?;
         progress.phase("planning");
         let prepare = Instant::now();
         let prover = Prover::new(program)?;
@@ -99,7 +103,9 @@ impl ProveArgs {
         drop(progress);
 
         let (out, digest) = (self.out.out.display(), Hex(prover.key().digest()));
-        let proof_bytes = proof.encode().len();
+        let statement_bytes =
+            statement.encode(prover.program(), &prover.key().argument().system.layout).len();
+        let proof_bytes = file.len() - statement_bytes;
         let mut lines = vec![
             format!("proven          {} in {}", self.model.display(), report::time(proven)),
             format!("                prepared in {}, run in {}", report::time(prepared), report::time(ran)),
@@ -119,7 +125,7 @@ impl ProveArgs {
             "written         {out}, {}: proof {}, statement {}",
             report::size(file.len()),
             report::size(proof_bytes),
-            report::size(file.len() - proof_bytes)
+            report::size(statement_bytes)
         ));
         let json = json!({
             "proof": out.to_string(),

@@ -1,7 +1,8 @@
 //! Receipts in files: reading, pinning, and what `assay verify` says of one.
 
+use crate::args::input_files;
 use crate::error::CliError;
-use crate::model::read_program;
+use crate::model::{FileKind, read_program};
 use crate::report::{self, Report};
 use crate::tensors::{assign, integers, one, reals, same};
 use assay_circuits::program::{Precision, Program};
@@ -9,9 +10,11 @@ use assay_circuits::root::Digest32;
 use assay_circuits::tensor::{RealTensor, Tensor as IntTensor};
 use assay_prover::envelope::{self, Evidence};
 use assay_prover::files::read_bytes;
+use assay_prover::receipt::input_digests;
+use assay_prover::run::Tensors;
 use assay_prover::terms::{from_json, parse_hex};
 use assay_verifier::hex::Hex;
-use assay_verifier::receipt::profile_name;
+use assay_verifier::receipt::{Receipt, ReceiptError, profile_name};
 use assay_verifier::signature::Signer;
 use assay_verifier::terms::Agreement;
 use clap::Args;
@@ -42,6 +45,13 @@ pub fn read_terms(path: &Path) -> Result<Agreement, CliError> {
     from_json(&read_bytes(path)?).map_err(|error| CliError::content(path, format!("no terms: {error}")))
 }
 
+/// Reads a receipt's file and opens it: [`open`], for a file that should be nothing else.
+pub fn read(path: &Path, pin: &PinArgs) -> Result<Result<(Evidence, Signer), String>, CliError> {
+    let bytes = read_bytes(path)?;
+    FileKind::Receipt.check(path, &bytes)?;
+    open(&bytes, pin)
+}
+
 /// Opens an envelope and compares it with what is pinned; or why it is refused.
 pub fn open(bytes: &[u8], pin: &PinArgs) -> Result<Result<(Evidence, Signer), String>, CliError> {
     let terms = pin.terms.as_deref().map(read_terms).transpose()?;
@@ -70,23 +80,72 @@ pub fn other_program(evidence: &Evidence, program: &Program) -> Option<String> {
         .then(|| "the receipt gives the outputs other names than the program".to_string())
 }
 
+/// Why a receipt is of other inputs than these, if it is.
+pub fn other_inputs(program: &Program, receipt: &Receipt, inputs: &Tensors) -> Option<String> {
+    let error = receipt.check_inputs(&input_digests(program, inputs)).err()?;
+    Some(match &error {
+        ReceiptError::OtherInput { input } => {
+            format!("input {}: the receipt has another digest than your file", program.inputs[*input].name)
+        }
+        _ => error.to_string(),
+    })
+}
+
 /// The files that a receipt is compared with.
 pub struct Own<'a> {
     /// The program.
     pub model: Option<&'a Path>,
     /// Files of inputs.
     pub input: &'a [String],
+    /// A folder of inputs that no file is given for.
+    pub state: Option<&'a Path>,
     /// Files of outputs.
     pub output: &'a [String],
     /// The row of each file.
     pub sample: Option<usize>,
 }
 
+/// Which parts of a statement or a receipt were compared with files, and whether they were equal.
+#[derive(Default)]
+pub struct Compared {
+    /// The inputs, in order.
+    pub inputs: Vec<Option<(PathBuf, bool)>>,
+    /// The outputs, in order.
+    pub outputs: Vec<Option<(PathBuf, bool)>>,
+}
+
+impl Compared {
+    /// Nothing, of so many inputs and outputs.
+    pub fn none(inputs: usize, outputs: usize) -> Compared {
+        Compared { inputs: vec![None; inputs], outputs: vec![None; outputs] }
+    }
+
+    /// `equals` in JSON: the file, `false` where it is another tensor, `null` where there was none.
+    pub fn json(compared: &Option<(PathBuf, bool)>) -> Value {
+        match compared {
+            None => Value::Null,
+            Some((_, false)) => json!(false),
+            Some((path, true)) => json!(path.display().to_string()),
+        }
+    }
+}
+
+/// What was compared, in words.
+fn told(compared: &[Option<(PathBuf, bool)>], flag: &str) -> String {
+    let files: Vec<String> = compared.iter().flatten().map(|(path, _)| path.display().to_string()).collect();
+    let count = compared.len();
+    match files.len() {
+        0 => format!("{count}, not compared with files of yours ({flag})"),
+        all if all == count => format!("{count}, all equal to your files"),
+        some => format!("{count}, of which {some} equal to your files: {}", files.join(", ")),
+    }
+}
+
 impl Own<'_> {
-    /// The first difference between a receipt and the files.
-    fn compare(&self, evidence: &Evidence) -> Result<Option<String>, CliError> {
+    /// The first difference between a receipt and the files; which of them were compared.
+    fn compare(&self, evidence: &Evidence, compared: &mut Compared) -> Result<Option<String>, CliError> {
         let Some(model) = self.model else {
-            if self.input.is_empty() && self.output.is_empty() {
+            if self.input.is_empty() && self.output.is_empty() && self.state.is_none() {
                 return Ok(None);
             }
             let needed = "to compare a receipt with files, --model is needed: it says how they are read";
@@ -97,7 +156,8 @@ impl Own<'_> {
             return Ok(Some(reason));
         }
         let names: Vec<&str> = program.inputs.iter().map(|input| input.name.as_str()).collect();
-        for (index, given) in assign(self.input, &names, "input", false)?.iter().enumerate() {
+        let files = input_files(&program, self.input, self.state);
+        for (index, given) in assign(&files, &names, "input", false)?.iter().enumerate() {
             let Some(loaded) = given.first() else { continue };
             let given = match program.precision {
                 Precision::Int8 => {
@@ -106,7 +166,9 @@ impl Own<'_> {
                 }
                 Precision::F32 => reals(&program, index, loaded, self.sample)?.digest(),
             };
-            if given != evidence.receipt.inputs[index] {
+            let equal = given == evidence.receipt.inputs[index];
+            compared.inputs[index] = Some((loaded.path.clone(), equal));
+            if !equal {
                 return Ok(Some(differs("input", names[index], &loaded.path)));
             }
         }
@@ -117,30 +179,30 @@ impl Own<'_> {
             // A file that `assay run` wrote of one sample has no rows, whatever --sample says of the inputs.
             let whole = same(loaded.tensor.shape(), operation.shape.sizes());
             let tensor = one(loaded, operation.shape.sizes(), if whole { None } else { self.sample })?;
-            if program.precision == Precision::F32 {
-                let bits = tensor.to_f32().into_iter().map(f32::to_bits).collect();
-                let tensor = RealTensor { shape: operation.shape.clone(), bits };
-                if tensor.digest() != evidence.receipt.outputs[index].digest {
-                    return Ok(Some(differs("output", names[index], &loaded.path)));
+            let digest = match program.precision {
+                Precision::F32 => {
+                    let bits = tensor.to_f32().into_iter().map(f32::to_bits).collect();
+                    Some(RealTensor { shape: operation.shape.clone(), bits }.digest())
                 }
-                continue;
-            }
-            let scale = program.outputs[index].scale;
-            let nearest = |x: f32| (f64::from(x) / scale).round_ties_even() as i64;
-            let values =
-                tensor.integers().unwrap_or_else(|_| tensor.to_f32().into_iter().map(nearest).collect());
-            let bounds = operation.bounds();
-            let holds = values.iter().all(|&value| bounds.contains(value));
-            let tensor = IntTensor { shape: operation.shape.clone(), values };
-            if !holds || tensor.digest(&bounds) != evidence.receipt.outputs[index].digest {
+                Precision::Int8 => {
+                    let scale = program.outputs[index].scale;
+                    let nearest = |x: f32| (f64::from(x) / scale).round_ties_even() as i64;
+                    let integers = tensor.integers();
+                    let values =
+                        integers.unwrap_or_else(|_| tensor.to_f32().into_iter().map(nearest).collect());
+                    let bounds = operation.bounds();
+                    let holds = values.iter().all(|&value| bounds.contains(value));
+                    let tensor = IntTensor { shape: operation.shape.clone(), values };
+                    holds.then(|| tensor.digest(&bounds))
+                }
+            };
+            let equal = digest == Some(evidence.receipt.outputs[index].digest);
+            compared.outputs[index] = Some((loaded.path.clone(), equal));
+            if !equal {
                 return Ok(Some(differs("output", names[index], &loaded.path)));
             }
         }
         Ok(None)
-    }
-
-    fn compared(&self, files: &[String]) -> &'static str {
-        if files.is_empty() { "not compared with files of yours" } else { "compared with your files" }
     }
 }
 
@@ -156,10 +218,18 @@ pub fn verify(bytes: &[u8], pin: &PinArgs, own: &Own<'_>) -> Result<Report, CliE
         Err(reason) => return Ok(rejected(reason, None)),
     };
     let took = start.elapsed();
-    if let Some(reason) = own.compare(&evidence)? {
-        return Ok(rejected(reason, Some((&evidence, signer))));
-    }
     let receipt = &evidence.receipt;
+    let mut compared = Compared::none(receipt.inputs.len(), receipt.outputs.len());
+    let reason = own.compare(&evidence, &mut compared)?;
+    let equals = json!({
+        "inputs": compared.inputs.iter().map(Compared::json).collect::<Vec<_>>(),
+        "outputs": compared.outputs.iter().map(Compared::json).collect::<Vec<_>>(),
+    });
+    if let Some(reason) = reason {
+        let mut report = rejected(reason, Some((&evidence, signer)));
+        report.json["equals"] = equals;
+        return Ok(report);
+    }
     let by = if pin.from.is_some() { "as --from says" } else { "compare it yourself, or by --from" };
     let of = if own.model.is_some() { "this model's" } else { "not compared with a model (--model)" };
     let job = match &evidence.agreement {
@@ -176,14 +246,16 @@ pub fn verify(bytes: &[u8], pin: &PinArgs, own: &Own<'_>) -> Result<Report, CliE
         format!("program         {}, {of}", Hex(&receipt.program)),
         format!("job             {job}"),
         format!("operations      {}", report::count(receipt.operations.into())),
-        format!("inputs          {}, {}", receipt.inputs.len(), own.compared(own.input)),
+        format!("inputs          {}", told(&compared.inputs, "--input")),
     ];
     for (output, claim) in evidence.outputs.iter().zip(&receipt.outputs) {
         lines.push(format!("output          {} {}", output.name, Hex(&claim.digest)));
     }
-    lines.push(format!("outputs         {}", own.compared(own.output)));
+    lines.push(format!("outputs         {}", told(&compared.outputs, "--output")));
     lines.push("worth           the signer's word: nothing was recomputed (assay replay)".to_string());
-    Ok(Report::done(lines.join("\n"), describe("verified", None, Some((&evidence, signer)))))
+    let mut json = describe("verified", None, Some((&evidence, signer)));
+    json["equals"] = equals;
+    Ok(Report::done(lines.join("\n"), json))
 }
 
 /// The report that a receipt is rejected.

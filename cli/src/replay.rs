@@ -4,13 +4,12 @@ use crate::args::InputArgs;
 use crate::error::CliError;
 use crate::model::read_program;
 use crate::progress::Progress;
-use crate::receipt::{PinArgs, describe, open, other_program, rejected};
+use crate::receipt::{PinArgs, describe, other_inputs, other_program, read, rejected};
 use crate::report::{self, Report};
-use crate::tensors::{element, read_run_inputs};
-use assay_circuits::program::{Precision, Program, Source};
+use crate::tensors::{element, is_folder, read_run_inputs, shown};
+use assay_circuits::program::{Program, Source};
 use assay_circuits::root::Digest32;
-use assay_prover::files::read_bytes;
-use assay_prover::receipt::{digest, input_digests};
+use assay_prover::receipt::digest;
 use assay_prover::run::Outcome;
 use assay_prover::spill::read_wire;
 use assay_verifier::audit::number;
@@ -70,11 +69,13 @@ struct Difference {
 impl ReplayArgs {
     /// Replays, and reports the verdict.
     pub fn execute(&self) -> Result<Report, CliError> {
-        let file = read_bytes(&self.receipt)?;
         let progress = Progress::start("reading");
+        if let Some(folder) = &self.trace_dir {
+            is_folder(folder)?;
+        }
         let program = read_program(&self.model)?;
         let (inputs, _) = read_run_inputs(&program, &self.inputs.files(&program), self.inputs.sample)?;
-        let (evidence, signer) = match open(&file, &self.pin)? {
+        let (evidence, signer) = match read(&self.receipt, &self.pin)? {
             Ok(opened) => opened,
             Err(reason) => return Ok(rejected(reason, None)),
         };
@@ -83,8 +84,8 @@ impl ReplayArgs {
             return Ok(rejected(reason, opened));
         }
         let receipt = &evidence.receipt;
-        if let Err(error) = receipt.check_inputs(&input_digests(&program, &inputs)) {
-            return Ok(rejected(error.to_string(), opened));
+        if let Some(reason) = other_inputs(&program, receipt, &inputs) {
+            return Ok(rejected(reason, opened));
         }
         progress.phase("running");
         let start = Instant::now();
@@ -161,17 +162,10 @@ fn elements(
         return Err(CliError::Internal("bytes with two digests".to_string()));
     };
     let place = element(program.operations[*operation].shape.sizes(), i);
-    let [theirs, ours] =
-        [&theirs[..], &expected[..]].map(|bytes| shown(program, &bytes[i * width..][..width]));
+    let [theirs, ours] = [&theirs[..], &expected[..]].map(|bytes| {
+        let value = number(&bytes[i * width..][..width], program.precision);
+        shown(program.precision, value)
+    });
     let how = format!("element {place} is {theirs} in the trace, {ours} here");
     Ok((how, Some(place)))
-}
-
-/// An element in words: a number of either precision, and the bits of a binary32.
-fn shown(program: &Program, bytes: &[u8]) -> String {
-    let value = number(bytes, program.precision);
-    match program.precision {
-        Precision::Int8 => value.to_string(),
-        Precision::F32 => format!("{:e} ({value:#010x})", f32::from_bits(value as u32)),
-    }
 }

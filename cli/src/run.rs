@@ -1,6 +1,6 @@
 //! `assay run`: a program on inputs, without a proof, and with a receipt where one is asked for.
 
-use crate::args::{InputArgs, file_name};
+use crate::args::{InputArgs, file_name, folder_of};
 use crate::error::CliError;
 use crate::flip::{Flip, parse_flip};
 use crate::model::read_program;
@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::receipt::read_terms;
 use crate::report::{self, Report};
 use crate::signer::read_signer;
-use crate::tensors::read_run_inputs;
+use crate::tensors::{is_folder, read_run_inputs};
 use assay_circuits::program::{Program, Source};
 use assay_circuits::root::Digest32;
 use assay_circuits::tensor::{Bounds, Tensor as IntTensor};
@@ -35,8 +35,8 @@ Examples:
   assay run net.assay --input left=a.npy right=b.npy -o out
   assay run lenet.assay --input digits.npy --sample 3 --receipt r.json --signer k.pem -o out
 
-Each output becomes out/NAME.npy, real values in float32, and out/NAME.int.npy, the integers that a proof and a \
-receipt bind. A receipt is signed by the key of `assay signer new`; without --terms it is for no job.";
+Each output becomes out/NAME.npy, real values in float32; of a program of integers also out/NAME.int.npy, the integers \
+that a proof and a receipt bind. A receipt is signed by the key of `assay signer new`; without --terms it is for no job.";
 
 /// Arguments of `assay run`.
 #[derive(Args)]
@@ -84,6 +84,19 @@ struct Signed<'a> {
 }
 
 impl ReceiptArgs {
+    /// Refuses places where the receipt and the trace cannot be written, before the outputs of a run before are replaced.
+    fn check(&self) -> Result<(), CliError> {
+        if let Some(path) = &self.receipt {
+            is_folder(folder_of(path))?;
+        }
+        match &self.trace_dir {
+            Some(folder) if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) => {
+                Err(CliError::content(folder, "is there already: --trace-dir takes a new folder"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Makes and signs the receipt of a run, where one is asked for.
     fn sign(
         &self,
@@ -116,6 +129,7 @@ impl RunArgs {
     /// Runs, and writes the outputs.
     pub fn execute(&self) -> Result<Report, CliError> {
         let progress = Progress::start("reading");
+        self.receipt.check()?;
         let program = read_program(&self.model)?;
         let (inputs, notes) = read_run_inputs(&program, &self.inputs.files(&program), self.inputs.sample)?;
         progress.phase("running");

@@ -29,6 +29,7 @@ pub struct SignerArgs {
 #[derive(Subcommand)]
 enum SignerCommand {
     /// Makes a key.
+    #[command(after_help = EXAMPLES)]
     New {
         /// A key of an Ethereum account, whose signatures a contract checks, instead of Ed25519.
         #[arg(long)]
@@ -37,6 +38,7 @@ enum SignerCommand {
         out: OutArgs,
     },
     /// Shows who signs with a key.
+    #[command(after_help = EXAMPLES)]
     Show {
         /// The key.
         #[arg(value_name = "KEY.pem")]

@@ -237,6 +237,22 @@ pub fn element(shape: &[usize], mut i: usize) -> String {
     format!("{place:?}")
 }
 
+/// An element in words: a number of either precision, and the bits of a binary32.
+pub fn shown(precision: Precision, value: i64) -> String {
+    match precision {
+        Precision::Int8 => value.to_string(),
+        Precision::F32 => format!("{:e} ({value:#010x})", f32::from_bits(value as u32)),
+    }
+}
+
+/// Refuses what is no folder.
+pub fn is_folder(path: &Path) -> Result<(), CliError> {
+    match path.is_dir() {
+        true => Ok(()),
+        false => Err(CliError::content(path, "is no folder")),
+    }
+}
+
 /// The integers that a program's input takes from a file, and how many of them saturate.
 pub fn integers(
     program: &Program,
@@ -331,12 +347,17 @@ pub fn read_run_inputs(
         return Ok((Tensors::Integers(tensors), notes));
     }
     let names: Vec<&str> = program.inputs.iter().map(|input| input.name.as_str()).collect();
-    let mut tensors = Vec::new();
+    let (mut tensors, mut notes) = (Vec::new(), Vec::new());
     for (index, given) in assign(files, &names, "input", false)?.iter().enumerate() {
-        let loaded = given.first().ok_or_else(|| missing(&program.inputs[index]))?;
+        let input = &program.inputs[index];
+        let loaded = given.first().ok_or_else(|| missing(input))?;
         tensors.push(reals(program, index, loaded, sample)?);
+        if loaded.tensor.dtype() == DType::U8 && input.image.is_none() && input.shape.sizes().len() > 2 {
+            let name = &input.name;
+            notes.push(format!("bytes of input {name} are the numbers 0 to 255 (compile --image-scale)"));
+        }
     }
-    Ok((Tensors::Reals(tensors), Vec::new()))
+    Ok((Tensors::Reals(tensors), notes))
 }
 
 fn missing(input: &Input) -> CliError {

@@ -4,7 +4,7 @@ use crate::beacon::read_beacon;
 use crate::error::CliError;
 use crate::model::{FileKind, ModelArgs};
 use crate::progress::Progress;
-use crate::receipt::{self, Own, PinArgs};
+use crate::receipt::{self, Compared, Own, PinArgs};
 use crate::report::{self, Report};
 use crate::run::preview;
 use crate::tensors::{Loaded, assign, element, integers, one, same};
@@ -51,6 +51,9 @@ pub struct VerifyArgs {
     /// Your own files of inputs, read and quantised as `assay prove` does; a difference is a rejection.
     #[arg(short, long, value_name = "[NAME=]FILE", num_args = 1..)]
     input: Vec<String>,
+    /// Of a receipt: a folder for the inputs that no file is given for, NAME.next.npy or NAME.npy.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     /// Your own files of outputs: real values, or the integers of NAME.int.npy; a difference is a rejection.
     #[arg(long, value_name = "[NAME=]FILE", num_args = 1..)]
     output: Vec<String>,
@@ -127,22 +130,19 @@ impl SampleReport {
     }
 }
 
-/// Which parts of a statement were compared with files.
-#[derive(Default)]
-struct Compared {
-    inputs: Vec<Option<PathBuf>>,
-    outputs: Vec<Option<PathBuf>>,
-}
-
 impl VerifyArgs {
     /// Verifies, compares, and reports the verdict.
     pub fn execute(&self) -> Result<Report, CliError> {
         let file = read_bytes(&self.proof)?;
-        if FileKind::of(&file) == Some(FileKind::Receipt) {
-            return self.receipt(&file);
+        match FileKind::of(&file) {
+            Some(FileKind::Receipt) => return self.receipt(&file),
+            // What is cut or edited is still a proof, which is then rejected.
+            None | Some(FileKind::Proof) => {}
+            Some(_) => FileKind::Proof.check(&self.proof, &file)?,
         }
-        if self.pin.from.is_some() || self.pin.terms.is_some() {
-            return Err(CliError::Usage("--from and --terms are about receipts; this is none".to_string()));
+        if self.pin.from.is_some() || self.pin.terms.is_some() || self.state.is_some() {
+            let of = "--from, --terms and --state are about receipts; this is none";
+            return Err(CliError::Usage(of.to_string()));
         }
         let progress = Progress::start("preparing the key");
         let start = Instant::now();
@@ -163,8 +163,7 @@ impl VerifyArgs {
         let sample = drawn.as_ref().map(|drawn| SampleReport::new(&key, drawn));
         let mut compared = Compared::default();
         if let Some(statement) = &statement {
-            compared.inputs = vec![None; statement.inputs.len()];
-            compared.outputs = vec![None; statement.outputs.len()];
+            compared = Compared::none(statement.inputs.len(), statement.outputs.len());
             if reason.is_none() {
                 reason = self.compare(&key, statement, &mut compared)?;
             }
@@ -239,9 +238,15 @@ impl VerifyArgs {
         if self.model.vk.is_some() {
             return Err(CliError::Usage("a receipt is of a program: give --model, not --vk".to_string()));
         }
+        if self.beacon.is_some() || self.commitment.is_some() {
+            let of =
+                "--beacon and --commitment are about proofs of a sample; a receipt is audited (assay audit)";
+            return Err(CliError::Usage(of.to_string()));
+        }
         let own = Own {
             model: self.model.model.as_deref(),
             input: &self.input,
+            state: self.state.as_deref(),
             output: &self.output,
             sample: self.sample,
         };
@@ -262,18 +267,20 @@ impl VerifyArgs {
             let (tensor, _) = integers(program, index, loaded, self.sample)?;
             let stated = &statement.inputs[index];
             let what = format!("input {}", names[index]);
-            if let Some(difference) = differs(key, Group::Input(index), stated, &tensor, &what, loaded) {
-                return Ok(Some(difference));
+            let difference = differs(key, Group::Input(index), stated, &tensor, &what, loaded);
+            compared.inputs[index] = Some((loaded.path.clone(), difference.is_none()));
+            if difference.is_some() {
+                return Ok(difference);
             }
-            compared.inputs[index] = Some(loaded.path.clone());
         }
         let names: Vec<&str> = program.outputs.iter().map(|output| output.name.as_str()).collect();
         for (index, given) in assign(&self.output, &names, "output", false)?.iter().enumerate() {
             let Some(loaded) = given.first() else { continue };
-            if let Some(difference) = self.compare_output(key, index, &statement.outputs[index], loaded)? {
-                return Ok(Some(difference));
+            let difference = self.compare_output(key, index, &statement.outputs[index], loaded)?;
+            compared.outputs[index] = Some((loaded.path.clone(), difference.is_none()));
+            if difference.is_some() {
+                return Ok(difference);
             }
-            compared.outputs[index] = Some(loaded.path.clone());
         }
         Ok(None)
     }
@@ -355,8 +362,8 @@ pub fn mode(program: &Program) -> Value {
     json!({ "model": name(program.committed_model), "inputs": inputs, "outputs": outputs })
 }
 
-fn stated_json(stated: &Stated, bounds: &Bounds, scale: f64, compared: &Option<PathBuf>) -> Value {
-    let compared = compared.as_ref().map(|path| path.display().to_string());
+fn stated_json(stated: &Stated, bounds: &Bounds, scale: f64, compared: &Option<(PathBuf, bool)>) -> Value {
+    let compared = Compared::json(compared);
     match stated {
         Stated::Public(tensor) => json!({
             "visibility": "public",
@@ -398,8 +405,8 @@ fn outputs_json(program: &Program, statement: &Statement, compared: &Compared) -
 /// The statement as lines.
 fn describe(program: &Program, statement: &Statement, compared: &Compared) -> Vec<String> {
     let mut lines = Vec::new();
-    let against = |compared: &Option<PathBuf>, flag: &str| match compared {
-        Some(path) => format!("equal to {}", path.display()),
+    let against = |compared: &Option<(PathBuf, bool)>, flag: &str| match compared {
+        Some((path, _)) => format!("equal to {}", path.display()),
         None => format!("not compared with a file of yours ({flag})"),
     };
     let kind = |stated: &Stated| match stated {

@@ -1,12 +1,17 @@
 //! Why a contract reverts, in words.
 
 use crate::abi::{AssayDispute, Formulas, Referee, Rules};
+use crate::views::Stage;
 use alloy::sol_types::{Revert, SolError, SolInterface};
 
 /// The error that revert data carries, with its arguments; hexadecimal digits where no contract here has it.
 pub fn reason(data: &[u8]) -> String {
-    if let Ok(error) = AssayDispute::AssayDisputeErrors::abi_decode(data) {
-        return inner(&format!("{error:?}"));
+    match AssayDispute::AssayDisputeErrors::abi_decode(data) {
+        Ok(AssayDispute::AssayDisputeErrors::WrongStage(error)) => {
+            return format!("WrongStage: the job is {:?}", Stage::of(error.stage));
+        }
+        Ok(error) => return inner(&format!("{error:?}")),
+        Err(_) => {}
     }
     if let Ok(error) = Rules::RulesErrors::abi_decode(data) {
         return inner(&format!("{error:?}"));
@@ -38,6 +43,8 @@ mod tests {
     fn an_error_is_named_with_its_arguments() {
         let late = AssayDispute::TooLate { deadline: U256::from(5) }.abi_encode();
         assert_eq!(reason(&late), "TooLate { deadline: 5 }");
+        let stage = AssayDispute::WrongStage { stage: 1 }.abi_encode();
+        assert_eq!(reason(&stage), "WrongStage: the job is Offered");
         let other = Rules::OtherReceipt {}.abi_encode();
         assert_eq!(reason(&other), "OtherReceipt");
         assert_eq!(reason(&Revert::from("no").abi_encode()), "no");

@@ -51,6 +51,22 @@ pub enum Status {
     Closed,
 }
 
+impl Stage {
+    /// The stage with this number; [`Stage::None`] where there is none.
+    pub fn of(number: u8) -> Stage {
+        let stages = [
+            Stage::None,
+            Stage::Offered,
+            Stage::Accepted,
+            Stage::Posted,
+            Stage::Final,
+            Stage::Fallen,
+            Stage::Expired,
+        ];
+        stages.get(usize::from(number)).copied().unwrap_or(Stage::None)
+    }
+}
+
 impl Status {
     /// The status with this number.
     pub fn of(number: u8) -> Option<Status> {
@@ -120,15 +136,6 @@ impl Job {
         let amount = |i: usize| U256::from_be_bytes(words[i].0);
         let address = |i: usize| Address::from_word(words[i]);
         let number = |i: usize| u64::try_from(amount(i)).unwrap_or(u64::MAX);
-        let stages = [
-            Stage::None,
-            Stage::Offered,
-            Stage::Accepted,
-            Stage::Posted,
-            Stage::Final,
-            Stage::Fallen,
-            Stage::Expired,
-        ];
         Job {
             buyer: address(0),
             price: amount(1),
@@ -141,7 +148,7 @@ impl Job {
             gas_price_cap: amount(8),
             accept_by: number(9),
             post_by: number(10),
-            stage: stages.get(number(11) as usize).copied().unwrap_or(Stage::None),
+            stage: Stage::of(u8::try_from(number(11)).unwrap_or(0)),
             window: number(12),
             provider_clock: number(13),
             challenger_clock: number(14),

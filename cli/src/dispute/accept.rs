@@ -19,6 +19,7 @@ use std::path::PathBuf;
 
 /// Arguments of `assay dispute accept`.
 #[derive(Args)]
+#[command(after_help = super::EXAMPLES)]
 pub struct AcceptArgs {
     /// The terms.
     #[arg(value_name = "TERMS.json")]

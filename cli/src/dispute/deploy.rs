@@ -13,6 +13,7 @@ use std::path::Path;
 
 /// Arguments of `assay dispute deploy`.
 #[derive(Args)]
+#[command(after_help = super::EXAMPLES)]
 pub struct DeployArgs {
     #[command(flatten)]
     wallet: WalletArgs,
@@ -49,13 +50,16 @@ impl Contracts {
 impl DeployArgs {
     /// Deploys, and writes where.
     pub async fn execute(&self) -> Result<Report, CliError> {
+        self.out.is_new()?;
         let account = self.wallet.connect().await?;
         let deployed = deploy(account.provider()).await.map_err(|error| account.node.failed(error))?;
         let Deployed { formulas, referee, rules, dispute, referee_code } = deployed;
         let chain_id = account.node.chain_id;
         let contracts = Contracts { chain_id, formulas, referee, rules, dispute, referee_code };
         let json = serde_json::to_value(contracts).map_err(|error| CliError::Internal(error.to_string()))?;
-        write_atomically(&self.out.out, format!("{json:#}\n").as_bytes())?;
+        let written = write_atomically(&self.out.out, format!("{json:#}\n").as_bytes());
+        // They are paid for: what the file should have said is said here.
+        written.map_err(|error| CliError::Usage(format!("{error}; what was deployed: {json}")))?;
         let text = format!(
             "deployed        on chain {chain_id}, see {}\n\
              escrow          {dispute}\n\

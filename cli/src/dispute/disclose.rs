@@ -9,12 +9,12 @@ use super::units::parse_span;
 use crate::args::OutArgs;
 use crate::error::CliError;
 use crate::model::read_program;
-use crate::receipt::{PinArgs, open, other_program};
+use crate::receipt::{PinArgs, other_program, read};
 use crate::report::Report;
 use alloy::primitives::{Address, U256};
 use assay_contracts::{Stage, Status};
 use assay_prover::dispute::disclosure;
-use assay_prover::files::{read_bytes, write_atomically};
+use assay_prover::files::write_atomically;
 use assay_verifier::dispute::{Open, Phase};
 use assay_verifier::escrow::DISCLOSE_GAS;
 use assay_verifier::keccak::keccak256;
@@ -25,6 +25,7 @@ use std::time::Duration;
 
 /// Arguments of `assay dispute disclose`.
 #[derive(Args)]
+#[command(after_help = super::EXAMPLES)]
 pub struct DiscloseArgs {
     /// The receipt, made with the terms.
     #[arg(value_name = "RECEIPT.json")]
@@ -51,7 +52,7 @@ impl DiscloseArgs {
     /// Asks, waits, and writes what was shown; what was asked before is not asked again.
     pub async fn execute(&self) -> Result<Report, CliError> {
         let program = read_program(&self.model)?;
-        let (evidence, _) = match open(&read_bytes(&self.receipt)?, &PinArgs::default())? {
+        let (evidence, _) = match read(&self.receipt, &PinArgs::default())? {
             Ok(opened) => opened,
             Err(reason) => return Err(CliError::content(&self.receipt, reason)),
         };

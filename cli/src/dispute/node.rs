@@ -3,6 +3,7 @@
 //! A transaction always takes the account's next number that no block has yet. So one that an agent sent before it was
 //! killed is replaced by the next or mined in its place, and no move is ever paid twice.
 
+use super::units::amount;
 use crate::error::CliError;
 use crate::signer::read_signer;
 use alloy::consensus::TxEnvelope;
@@ -37,6 +38,8 @@ pub enum NodeError {
     Rpc { url: String, problem: String },
     #[error("{call}: the contract refuses it: {reason}")]
     Reverted { call: &'static str, reason: String },
+    #[error("{call}: the node does not take it: {reason}; {account} has {balance}")]
+    NotSent { call: &'static str, reason: String, account: Address, balance: String },
     #[error("{call}: transaction {hash} was mined and failed: what it found had changed")]
     Failed { call: &'static str, hash: B256 },
     #[error("{call}: a transaction with the same number was mined in its place")]
@@ -156,7 +159,9 @@ fn wrong_key(path: &Path) -> CliError {
 impl Node {
     /// An error of the node, without what its URL may hold of a secret.
     pub fn failed(&self, error: impl std::fmt::Display) -> NodeError {
-        NodeError::Rpc { url: self.shown(), problem: error.to_string() }
+        let problem = error.to_string();
+        let problem = problem.replace(&format!(" for url ({})", self.url), ": no node answers there");
+        NodeError::Rpc { url: self.shown(), problem: problem.replace(self.url.as_str(), "the URL") }
     }
 
     /// The URL without path, query and password, which may be secret.
@@ -248,7 +253,10 @@ impl Account {
         let mut fees = node.fees().await?;
         // At a price: what a contract writes down of the gas it meters takes gas too.
         let gas = node.rpc.estimate_gas(fees.of(request.clone())).await;
-        let gas = gas.map_err(|error| self.refused(call, error))?;
+        let gas = match gas {
+            Ok(gas) => gas,
+            Err(error) => return Err(self.refused(call, error).await),
+        };
         let number = node.next_number(self.address).await?;
         // A move's own price depends on what it finds; what is left over is not paid.
         request = request.with_gas_limit(gas + gas / 4).with_nonce(number);
@@ -302,11 +310,16 @@ impl Account {
         Ok(None)
     }
 
-    fn refused(&self, call: &'static str, error: RpcError<TransportErrorKind>) -> NodeError {
-        match error.as_error_resp().and_then(|payload| payload.as_revert_data()) {
-            Some(data) => NodeError::Reverted { call, reason: reason(&data) },
-            None => self.node.failed(error),
+    /// Why a transaction was not sent.
+    async fn refused(&self, call: &'static str, error: RpcError<TransportErrorKind>) -> NodeError {
+        let Some(response) = error.as_error_resp() else { return self.node.failed(error) };
+        if let Some(data) = response.as_revert_data() {
+            return NodeError::Reverted { call, reason: reason(&data) };
         }
+        let (reason, account) = (response.message.to_string(), self.address);
+        let balance = self.node.rpc.get_balance(account).await;
+        let balance = balance.map_or("an unknown balance".to_string(), |balance| amount(balance, true));
+        NodeError::NotSent { call, reason, account, balance }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::agent::place;
 use super::deploy::Contracts;
 use super::limits::least_bonds;
-use super::node::WalletArgs;
+use super::node::{NodeError, WalletArgs};
 use super::side::JobOfArgs;
 use super::units::{amount, parse_amount, parse_span};
 use super::{job_of, job_report};
@@ -24,6 +24,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Arguments of `assay dispute offer`.
 #[derive(Args)]
+#[command(after_help = super::EXAMPLES)]
 pub struct OfferArgs {
     #[command(flatten)]
     wallet: WalletArgs,
@@ -78,6 +79,10 @@ pub struct OfferArgs {
 impl OfferArgs {
     /// Writes the terms, then pays in.
     pub async fn execute(&self) -> Result<Report, CliError> {
+        self.out.is_new()?;
+        if self.window.as_secs() == 0 || self.clock.as_secs() == 0 {
+            return Err(CliError::Usage("--window, --clock: nobody could dispute the receipt".to_string()));
+        }
         let contracts = Contracts::read(&self.contracts)?;
         let (program, inputs) = self.job.read()?;
         let account = self.wallet.connect().await?;
@@ -89,9 +94,13 @@ impl OfferArgs {
         };
         let (provider_least, challenger_least) = least_bonds(&program, cap)?;
         let bond = |name: &str, given: Option<U256>, least: U256| match given {
-            Some(given) if given < least => Err(CliError::Usage(format!(
-                "--{name} {given} does not pay for the dearest dispute of the program, which asks for {least}"
-            ))),
+            Some(given) if given < least => {
+                let own = self.token.is_zero();
+                let (given, least) = (amount(given, own), amount(least, own));
+                Err(CliError::Usage(format!(
+                    "--{name} {given} does not pay for the dearest dispute of the program, which asks for {least}"
+                )))
+            }
             _ => Ok(given.unwrap_or(least)),
         };
         let provider_bond = bond("provider-bond", self.provider_bond, provider_least)?;
@@ -135,7 +144,13 @@ impl OfferArgs {
         write_atomically(&self.out.out, format!("{json}\n").as_bytes())?;
         let offer = Call::of(&A::offerCall { nonce: U256::from(nonce), terms: terms(&agreed.terms) });
         let mut mined = Vec::new();
-        account.pay_in(contracts.dispute, self.token, self.price, &offer, &mut mined).await?;
+        let paid = account.pay_in(contracts.dispute, self.token, self.price, &offer, &mut mined).await;
+        if let Err(error @ (NodeError::Reverted { .. } | NodeError::NotSent { .. })) = paid {
+            // There is no such job, and never will be.
+            let _ = std::fs::remove_file(&self.out.out);
+            return Err(error.into());
+        }
+        paid?;
         let place = place(&agreed, account.address);
         let own = self.token.is_zero();
         let mut lines = vec![

@@ -10,6 +10,7 @@ use clap::Args;
 
 /// Arguments of `assay dispute open`.
 #[derive(Args)]
+#[command(after_help = super::EXAMPLES)]
 pub struct OpenArgs {
     #[command(flatten)]
     seat: SeatArgs,

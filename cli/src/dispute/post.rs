@@ -5,11 +5,10 @@ use super::node::WalletArgs;
 use super::{job_of, job_report};
 use crate::error::CliError;
 use crate::model::read_program;
-use crate::receipt::{PinArgs, open, other_program, rejected};
+use crate::receipt::{PinArgs, other_program, read, rejected};
 use crate::report::Report;
 use alloy::primitives::U256;
 use assay_contracts::post;
-use assay_prover::files::read_bytes;
 use assay_verifier::keccak::keccak256;
 use assay_verifier::referee::Ground;
 use assay_verifier::signature::Signature;
@@ -18,6 +17,7 @@ use std::path::PathBuf;
 
 /// Arguments of `assay dispute post`.
 #[derive(Args)]
+#[command(after_help = super::EXAMPLES)]
 pub struct PostArgs {
     /// The receipt, made with the terms.
     #[arg(value_name = "RECEIPT.json")]
@@ -33,7 +33,7 @@ impl PostArgs {
     /// Posts.
     pub async fn execute(&self) -> Result<Report, CliError> {
         let program = read_program(&self.model)?;
-        let (evidence, signer) = match open(&read_bytes(&self.receipt)?, &PinArgs::default())? {
+        let (evidence, signer) = match read(&self.receipt, &PinArgs::default())? {
             Ok(opened) => opened,
             Err(reason) => return Ok(rejected(reason, None)),
         };

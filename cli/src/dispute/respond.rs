@@ -9,6 +9,7 @@ use clap::Args;
 
 /// Arguments of `assay dispute respond`.
 #[derive(Args)]
+#[command(after_help = super::EXAMPLES)]
 pub struct RespondArgs {
     #[command(flatten)]
     seat: SeatArgs,

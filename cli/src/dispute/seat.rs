@@ -7,10 +7,9 @@ use super::node::WalletArgs;
 use super::side::{RunOfArgs, check_terms, record};
 use super::state::State;
 use crate::error::CliError;
-use crate::receipt::{PinArgs, open, read_terms};
+use crate::receipt::{PinArgs, read, read_terms};
 use assay_circuits::program::Program;
 use assay_prover::dispute::{Challenger, Provider};
-use assay_prover::files::read_bytes;
 use assay_prover::spill::KeptRun;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -68,7 +67,7 @@ impl SeatArgs {
         let trace_root = record.ground(job).trace_root;
         let leaves = match &self.receipt {
             None => None,
-            Some(path) => match open(&read_bytes(path)?, &PinArgs::default())? {
+            Some(path) => match read(path, &PinArgs::default())? {
                 Ok((evidence, _)) if evidence.receipt.job == job => Some(evidence.receipt.leaves),
                 Ok(_) => return Err(CliError::content(path, "is the receipt of another job than the terms")),
                 Err(reason) => return Err(CliError::content(path, reason)),

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 /// Arguments of `assay dispute settle`.
 #[derive(Args)]
+#[command(after_help = super::EXAMPLES)]
 pub struct SettleArgs {
     /// The terms.
     #[arg(value_name = "TERMS.json")]

@@ -3,7 +3,7 @@
 use crate::args::InputArgs;
 use crate::error::CliError;
 use crate::model::read_program;
-use crate::tensors::read_run_inputs;
+use crate::tensors::{is_folder, read_run_inputs};
 use assay_circuits::program::{Program, Source};
 use assay_circuits::root::Digest32;
 use assay_prover::dispute::{NoMove, Record};
@@ -47,7 +47,10 @@ impl RunOfArgs {
     pub fn read(&self) -> Result<(Program, KeptRun), CliError> {
         let (program, inputs) = self.job.read()?;
         let run = match &self.trace_dir {
-            Some(folder) => KeptRun::Folder(inputs, folder.clone()),
+            Some(folder) => {
+                is_folder(folder)?;
+                KeptRun::Folder(inputs, folder.clone())
+            }
             None => KeptRun::Memory(Run::new(&program, &inputs)?),
         };
         Ok((program, run))

@@ -18,6 +18,7 @@ use std::path::PathBuf;
 
 /// Arguments of `assay dispute status`.
 #[derive(Args)]
+#[command(after_help = super::EXAMPLES)]
 pub struct StatusArgs {
     /// The terms.
     #[arg(value_name = "TERMS.json")]
@@ -50,11 +51,14 @@ impl StatusArgs {
         lines.push(format!("price           {}", amount(board.job.price, own)));
         let bonds = [board.job.provider_bond, board.job.challenger_bond].map(|bond| amount(bond, own));
         lines.push(format!("bonds           provider {}, challenger {}", bonds[0], bonds[1]));
-        let until = |time: u64| span(time.saturating_sub(board.block_time));
+        let until = |time: u64| match time.saturating_sub(board.block_time) {
+            0 => "over (assay dispute settle)".to_string(),
+            left => format!("{} left", span(left)),
+        };
         match (board.job.stage, board.window_end()) {
-            (Stage::Offered, _) => lines.push(format!("to accept       {} left", until(board.job.accept_by))),
-            (Stage::Accepted, _) => lines.push(format!("to post         {} left", until(board.job.post_by))),
-            (Stage::Posted, Some(end)) => lines.push(format!("window          {} left", until(end))),
+            (Stage::Offered, _) => lines.push(format!("to accept       {}", until(board.job.accept_by))),
+            (Stage::Accepted, _) => lines.push(format!("to post         {}", until(board.job.post_by))),
+            (Stage::Posted, Some(end)) => lines.push(format!("window          {}", until(end))),
             _ => {}
         }
         let mut games = Vec::new();

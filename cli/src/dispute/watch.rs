@@ -15,6 +15,7 @@ use std::time::Duration;
 
 /// Arguments of `assay dispute watch`.
 #[derive(Args)]
+#[command(after_help = super::EXAMPLES)]
 pub struct WatchArgs {
     #[command(flatten)]
     seat: SeatArgs,

@@ -700,7 +700,18 @@ fn terms_that_would_cost_an_honest_side_money_are_refused() {
     job.run(&format!("{offer} --provider-bond 1000")).refused(&["--provider-bond", "dearest"]);
     job.run(&format!("{offer} --challenger-bond 1000")).refused(&["--challenger-bond", "dearest"]);
     assert!(!job.world.exists("terms.json"));
+    job.run(&format!("{offer} --window 0s")).refused(&["--window"]);
+    // What is not paid in leaves no terms; terms that are there are not replaced.
+    job.run(&offer.replace("0.1ether", "100ether")).refused(&["offer", "has 9."]);
+    assert!(!job.world.exists("terms.json"));
     job.run(&offer).done();
+    let terms = job.world.read("terms.json");
+    job.run(&offer).refused(&["terms.json", "there already"]);
+    let deploy = format!("dispute deploy {} -o", chain.wallet("buyer"));
+    let before = chain.balance(&job.buyer);
+    job.run(&format!("{deploy} contracts.json")).refused(&["there already"]);
+    job.run(&format!("{deploy} nowhere/c.json")).refused(&["nowhere"]);
+    assert_eq!((chain.balance(&job.buyer), job.world.read("terms.json")), (before, terms));
     let other = of.replace("--sample 3", "--sample 4");
     job.run(&format!("dispute accept terms.json {} {other}", chain.wallet("provider")))
         .refused(&["other inputs"]);

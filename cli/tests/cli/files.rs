@@ -14,8 +14,12 @@ fn a_file_of_the_wrong_kind_is_named_for_what_it_is() {
     world.assay("inspect m.onnx").refused(&["m.onnx"]);
     world.assay("inspect empty").refused(&["empty"]);
     world.assay("verify none.proof --model m.assay").refused(&["none.proof", "cannot read"]);
-    world.assay("verify m.assay --model m.assay").rejected(&["magic"]);
+    world.assay("verify m.assay --model m.assay").refused(&["a proof or a receipt", "is a program"]);
+    world.assay("export --format ree m.assay -o e.json").refused(&["a receipt", "is a program"]);
+    world.assay("replay m.onnx --model m.assay --input xs.npy --sample 2").refused(&["a receipt", "ONNX"]);
     world.assay("verify empty --model m.assay").rejected(&["magic"]);
+    let other = world.assay("verify p.proof --model m.assay --input xs.npy --sample 3 --json").json();
+    assert_eq!((&other["verdict"], &other["inputs"]["x"]["equals"]), (&"rejected".into(), &false.into()));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::models::{array, perceptron, proven};
 use crate::world::World;
 use assay_circuits::program::Program;
+use assay_prover::audit::answer;
 use assay_prover::compile::quantise_input;
 use assay_prover::envelope::{OutputFile, open, seal};
 use assay_prover::execute;
@@ -12,6 +13,7 @@ use assay_prover::receipt::{receipt_of, wire_digests};
 use assay_prover::signature::SigningKey;
 use assay_prover::spill::TraceWriter;
 use assay_prover::terms::to_json;
+use assay_verifier::draw::draw;
 use assay_verifier::receipt::Receipt;
 use assay_verifier::signature::Signer;
 use assay_verifier::terms::{Agreement, Terms, word_of};
@@ -106,6 +108,12 @@ fn a_receipt_is_verified_replayed_and_its_digests_are_those_of_the_outputs() {
         assert_eq!(json["receipt"]["profile"], "int8/1");
         assert_eq!(json["receipt"]["job"], "00".repeat(32));
         assert_eq!(json["receipt"]["outputs"][0]["name"], "y");
+        assert_eq!(
+            (&json["equals"]["inputs"][0], &json["equals"]["outputs"][0]),
+            (&Value::Null, &Value::Null)
+        );
+        let json = world.assay(&format!("{line} --json")).json();
+        assert_eq!(json["equals"]["inputs"][0], "xs.npy");
         let before = world.read("r.json");
         world.assay(RUN).done();
         assert_eq!(receipt(&world), open(&before).unwrap().0.receipt);
@@ -130,7 +138,7 @@ fn other_files_another_model_and_another_signer_are_rejected() {
     world
         .assay(&format!("replay r.json --model m.assay --input xs.npy --sample 2 --from {other}"))
         .rejected(&[other]);
-    world.assay("replay r.json --model m.assay --input xs.npy --sample 1").rejected(&["input 0"]);
+    world.assay("replay r.json --model m.assay --input xs.npy --sample 1").rejected(&["input x"]);
     world.assay("replay r.json --model other.assay --input xs.npy --sample 2").rejected(&["program"]);
 }
 
@@ -148,10 +156,25 @@ fn usage_that_cannot_work_is_an_error() {
     world.assay("run m.assay --input xs.npy --sample 2 --trace-dir t -o out").refused(&["--receipt"]);
     world.assay("replay r.json --model m.assay").refused(&["--input"]);
     world.assay("export --format other r.json -o e.json").refused(&["ree"]);
+    // JSON that is nothing of a receipt, and a receipt that is malformed.
     world.write("r2.json", b"{}");
+    world.assay("verify r2.json").refused(&["no receipt"]);
+    world.assay("replay r2.json --model m.assay --input xs.npy --sample 2").refused(&["no receipt"]);
+    world.assay("export --format ree r2.json -o e.json").refused(&["no receipt"]);
+    world.write("r2.json", br#"{"mediaType": "x"}"#);
     world.assay("verify r2.json").rejected(&["malformed"]);
     world.assay("replay r2.json --model m.assay --input xs.npy --sample 2").rejected(&["malformed"]);
     world.assay("export --format ree r2.json -o e.json").rejected(&["malformed"]);
+    world.assay("verify r.json --beacon r2.json").refused(&["proofs of a sample"]);
+    world.assay("verify r.json --commitment r2.json").refused(&["proofs of a sample"]);
+    world
+        .assay("replay r.json --model m.assay --input xs.npy --sample 2 --trace-dir none")
+        .refused(&["none"]);
+    // Nothing of a run before is replaced where the new one's evidence cannot be written.
+    let before = world.read("out/y.npy");
+    let line = "run m.assay --input xs.npy --sample 1 --signer k.pem -o out --receipt";
+    world.assay(&format!("{line} nowhere/q.json")).refused(&["nowhere"]);
+    assert_eq!(world.read("out/y.npy"), before);
     assert!(!world.exists("e.json") && !world.exists("q.json") && !world.exists("t"));
 }
 
@@ -223,7 +246,7 @@ fn a_trace_is_written_whole_into_a_new_folder() {
     world.assay(&format!("{ANSWER}2 --trace-dir trace")).done();
     assert_eq!(world.read("answer"), world.read("answer2"));
     let before = world.files();
-    world.assay(&format!("{RUN} --trace-dir trace")).refused(&["trace", "cannot write"]);
+    world.assay(&format!("{RUN} --trace-dir trace")).refused(&["trace", "is there already"]);
     assert_eq!(world.files(), before);
 }
 
@@ -342,9 +365,22 @@ fn a_wrong_wire_that_is_drawn_is_named() {
     let (world, _) = with_key("");
     forged(&world, 0);
     world.assay(&format!("{DRAW} --nonce {} -n 60", "00".repeat(32))).done();
-    // A provider that answers with the right trace opens what its receipt does not hold.
-    world.assay(ANSWER).done();
+    // The right trace is not the receipt's: no answer is written, and the buyer rejects one that is.
+    world.assay(ANSWER).refused(&["not the receipt's"]);
+    assert!(!world.exists("answer"));
+    let program = Program::decode(&world.read("m.assay")).unwrap();
+    let xs = npy::decode(&world.read("xs.npy")).unwrap();
+    let row = Tensor::new(vec![1, 4], xs.data().select(8..12)).unwrap();
+    let honest = execute(&program, &[quantise_input(&program, 0, &row)]).unwrap();
+    let receipt = receipt(&world);
+    let samples = draw(&program, &receipt.hash(), &[0; 32], 60);
+    world.write("answer", &answer(&program, &receipt, &samples, &honest).unwrap().encode());
     world.assay(CHECK).rejected(&["digest"]);
+    // So is the receipt's own trace, by what it holds.
+    world.assay(&format!("{ANSWER} --trace-dir trace")).done();
+    let json = world.assay(&format!("{CHECK} --json")).json();
+    assert_eq!((&json["kind"], &json["verdict"]), (&"audit".into(), &"rejected".into()));
+    world.assay(CHECK).rejected(&["operation 0", "element ["]);
 }
 
 #[test]

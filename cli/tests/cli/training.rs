@@ -66,6 +66,13 @@ fn a_chain_of_steps_is_receipted_and_replayed_each_step_taking_what_the_last_one
             assert!(states.count() == 10 && given.iter().skip(1).all(|(_, digest)| taken.contains(digest)));
         }
     }
+    // What was compared is said, no more.
+    let line = "verify r7.json --model step.assay --input labels=y7.npy";
+    assert!(world.assay(line).done().contains("12, of which 1 equal to your files: y7.npy"));
+    let line = format!("verify r7.json --model step.assay {}", inputs(7));
+    assert!(world.assay(&line).done().contains("12, all equal to your files"));
+    let other = inputs(7).replace("out6", "out5");
+    world.assay(&format!("verify r7.json --model step.assay {other}")).rejected(&["l0.weight", "out5"]);
     // A step on another state than the one before it gave.
     let other = format!("--state out3 --input image=x{0}.npy labels=y{0}.npy", 7);
     world.assay(&format!("replay r7.json --model step.assay {other}")).rejected(&["input"]);
