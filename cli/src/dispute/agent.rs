@@ -178,21 +178,34 @@ impl Agent<'_> {
         self.side.outcome(board, self.account.address, self.ground.as_ref())
     }
 
-    /// Does something, if there is something to do.
+    /// Makes moves, each in another game; what kept it from some of them.
+    pub async fn play(&self, due: &[Due], mined: &mut Vec<Mined>) -> Vec<CliError> {
+        let (mut calls, mut errors) = (Vec::new(), Vec::new());
+        for due in due {
+            let Due::Play { game, position, shown } = due else { continue };
+            match self.side.answer(position, shown) {
+                Ok(played) => calls.extend(played.and_then(|played| call(*game, position, &played))),
+                Err(error) => errors.push(CliError::Usage(error.to_string())),
+            }
+        }
+        if !calls.is_empty() {
+            for sent in self.account.send_all(self.place.contract, &calls).await {
+                match sent {
+                    Ok(sent) => mined.push(sent),
+                    Err(error) => errors.push(error.into()),
+                }
+            }
+        }
+        errors
+    }
+
+    /// Does something else than a move.
     ///
     /// # Errors
-    /// Where the contract or the node refuses it, the run cannot be read, or the terms are not ones to bond under.
+    /// Where the contract or the node refuses it, or the terms are not ones to bond under.
     pub async fn act(&self, board: &Board, due: &Due, mined: &mut Vec<Mined>) -> Result<(), CliError> {
         let Place { contract, .. } = self.place;
         match (due, &self.side, &self.ground) {
-            (Due::Play { game, position, shown }, side, _) => {
-                let played = side.answer(position, shown);
-                let played = played.map_err(|error| CliError::Usage(error.to_string()))?;
-                if let Some(call) = played.and_then(|played| call(*game, position, &played)) {
-                    mined.push(self.account.send(contract, &call, U256::ZERO).await?);
-                }
-                Ok(())
-            }
             (Due::Open(how), Side::Challenger { player, salt, .. }, Some(ground)) => {
                 let price = U256::from(self.account.node.gas_price().await?);
                 let deal = Deal::of(&board.job);

@@ -73,6 +73,13 @@ pub enum Due {
     Withdraw,
 }
 
+impl Due {
+    /// True of a move.
+    pub fn is_play(&self) -> bool {
+        matches!(self, Due::Play { .. })
+    }
+}
+
 /// How a job has ended for a side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

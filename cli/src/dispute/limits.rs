@@ -12,8 +12,8 @@ use std::time::Duration;
 /// The longest that a clock or the window may be: so long a bond can be locked.
 const LONGEST: u64 = 30 * 86_400;
 /// How much more than the dearest dispute of the program takes at today's price of gas a bond may be. The bonds of
-/// `assay dispute offer` are four times that.
-const GENEROUS: u64 = 16;
+/// `assay dispute offer` are four times that, and gas may be cheaper by the time that a game is opened.
+const GENEROUS: u64 = 64;
 
 /// What a side pays into, beyond what it checks anyway.
 #[derive(Args, Clone, Debug)]
@@ -21,7 +21,7 @@ pub struct LimitArgs {
     /// The token of the amounts that you pay in; the chain's own money unless given.
     #[arg(long, value_name = "ADDRESS", default_value_t = Address::ZERO, hide_default_value = true)]
     token: Address,
-    /// The most that you lock; sixteen times what the dearest dispute of the program costs at today's price of gas unless given.
+    /// The most that you lock; 64 times what the dearest dispute of the program costs at today's price of gas unless given.
     #[arg(long, value_name = "AMOUNT", value_parser = parse_amount)]
     most_bond: Option<U256>,
     /// The least time that either side must have in a dispute: the longest outage that you survive.
@@ -106,11 +106,16 @@ impl LimitArgs {
         if deal.window > LONGEST {
             return refuse(format!("the window is {} s: bonds would be locked that long", deal.window));
         }
-        if deal.gas_price_cap < now {
-            let cap = deal.gas_price_cap;
+        let cap = deal.gas_price_cap;
+        let paid = match payer {
+            Payer::Provider => cap,
+            // The prize, a quarter of the provider's bond, pays as much again.
+            Payer::Challenger => cap.saturating_mul(U256::from(2)),
+        };
+        if paid < now {
             return refuse(format!("gas is paid back at {cap} wei at most, and costs {now} wei now"));
         }
-        let (provider, challenger) = least_bonds(program, deal.gas_price_cap)?;
+        let (provider, challenger) = least_bonds(program, cap)?;
         for (whose, bond, least) in [
             ("the provider's", deal.provider_bond, provider),
             ("a challenger's", deal.challenger_bond, challenger),
@@ -131,5 +136,60 @@ impl LimitArgs {
             true => refuse(format!("your bond would be {bond} wei, more than {most} wei (--most-bond)")),
             false => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use assay_prover::onnx::import;
+    use assay_prover::reals::compile;
+    use std::collections::BTreeMap;
+
+    fn refused(payer: Payer, edit: impl FnOnce(&mut Deal, &mut LimitArgs)) -> Option<String> {
+        let graph = import(include_bytes!("../../assets/mnist_lenet.onnx"), &BTreeMap::new()).unwrap();
+        let program = compile(&graph, None).unwrap();
+        let price = U256::from(1_000_000_007);
+        let cap = price * U256::from(4);
+        let (provider_bond, challenger_bond) = least_bonds(&program, cap).unwrap();
+        let (token, least_clock) = (Address::ZERO, Duration::from_secs(3_600));
+        let mut limits = LimitArgs { token, most_bond: None, least_clock };
+        let (window, clocks) = (86_400, [28_800; 2]);
+        let mut deal = Deal { token, provider_bond, challenger_bond, gas_price_cap: cap, window, clocks };
+        edit(&mut deal, &mut limits);
+        limits.check(&deal, &program, payer, price).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn each_term_that_costs_an_honest_side_is_refused_and_usual_ones_are_not() {
+        let token = Address::repeat_byte(7);
+        for payer in [Payer::Provider, Payer::Challenger] {
+            assert_eq!(refused(payer, |_, _| {}), None);
+            let has = |edit: fn(&mut Deal, &mut LimitArgs), words: &str| {
+                let reason = refused(payer, edit);
+                assert!(reason.as_ref().is_some_and(|reason| reason.contains(words)), "{words}: {reason:?}");
+            };
+            has(|deal, _| deal.token = Address::repeat_byte(7), "--token");
+            has(|_, limits| limits.token = Address::repeat_byte(7), "--token");
+            has(|deal, _| deal.clocks[0] = 3_599, "the provider's clock is 3599 s");
+            has(|deal, _| deal.clocks[1] = 3_599, "a challenger's clock is 3599 s");
+            has(|deal, _| deal.clocks[0] = u64::MAX, "locked");
+            has(|deal, _| deal.clocks[1] = LONGEST + 1, "locked");
+            has(|deal, _| deal.window = LONGEST + 1, "locked");
+            has(|deal, _| deal.gas_price_cap = U256::ZERO, "paid back at 0 wei");
+            has(|deal, _| deal.provider_bond -= U256::from(1), "the provider's bond");
+            has(|deal, _| deal.challenger_bond -= U256::from(1), "a challenger's bond");
+            has(|deal, _| (deal.provider_bond, deal.challenger_bond) = (U256::MAX, U256::MAX), "--most-bond");
+            has(|_, limits| limits.most_bond = Some(U256::from(1)), "--most-bond");
+            assert_eq!(refused(payer, |_, limits| limits.most_bond = Some(U256::MAX)), None);
+            let named = refused(payer, |deal, limits| (deal.token, limits.token) = (token, token));
+            assert_eq!(named, None);
+        }
+        // A challenger's prize pays as much again as the cap does.
+        let half = |deal: &mut Deal, _: &mut LimitArgs| deal.gas_price_cap = U256::from(500_000_004);
+        assert!(refused(Payer::Provider, half).is_some());
+        assert_eq!(refused(Payer::Challenger, half), None);
+        let less = |deal: &mut Deal, _: &mut LimitArgs| deal.gas_price_cap = U256::from(500_000_003);
+        assert!(refused(Payer::Challenger, less).is_some_and(|reason| reason.contains("paid back")));
     }
 }

@@ -113,6 +113,22 @@ struct Fees {
     tip: Option<u128>,
 }
 
+/// A transaction with its number, and what was sent of it so far.
+struct Pending {
+    call: &'static str,
+    request: TransactionRequest,
+    number: u64,
+    fees: Fees,
+    sent: Vec<B256>,
+}
+
+impl Pending {
+    fn stuck(&self) -> NodeError {
+        let hash = self.sent.last().copied().unwrap_or_default();
+        NodeError::Stuck { call: self.call, hash, price: self.fees.most }
+    }
+}
+
 impl Fees {
     /// The transaction at this price.
     fn of(self, request: TransactionRequest) -> TransactionRequest {
@@ -243,45 +259,100 @@ impl Account {
         ProviderBuilder::new().wallet(self.wallet.clone()).connect_http(self.node.url.clone())
     }
 
+    /// Sends calls without money, numbered one after the other, and waits until all are mined: what each became, those that the
+    /// contract refuses first.
+    pub async fn send_all(&self, to: Address, calls: &[Call]) -> Vec<Result<Mined, NodeError>> {
+        let (fees, first) = match (self.node.fees().await, self.node.next_number(self.address).await) {
+            (Ok(fees), Ok(first)) => (fees, first),
+            (Err(error), _) | (_, Err(error)) => return vec![Err(error)],
+        };
+        let (mut results, mut pending) = (Vec::new(), Vec::new());
+        for call in calls {
+            let request = TransactionRequest::default().with_to(to).with_input(call.data.clone());
+            let number = first + pending.len() as u64;
+            match self.prepare(call.name, request, number, fees).await {
+                Err(error) => results.push(Err(error)),
+                Ok(mut sent) => match self.submit(&mut sent).await {
+                    Ok(()) => pending.push(sent),
+                    // What has a later number would wait for this one.
+                    Err(error) => {
+                        results.push(Err(error));
+                        break;
+                    }
+                },
+            }
+        }
+        for sent in pending {
+            results.push(self.deliver(sent).await);
+        }
+        results
+    }
+
     async fn send_request(
         &self,
         call: &'static str,
         request: TransactionRequest,
     ) -> Result<Mined, NodeError> {
+        let fees = self.node.fees().await?;
+        let number = self.node.next_number(self.address).await?;
+        let mut pending = self.prepare(call, request, number, fees).await?;
+        self.submit(&mut pending).await?;
+        self.deliver(pending).await
+    }
+
+    /// Numbers a transaction; nothing is sent where the contract refuses it.
+    async fn prepare(
+        &self,
+        call: &'static str,
+        request: TransactionRequest,
+        number: u64,
+        fees: Fees,
+    ) -> Result<Pending, NodeError> {
         let node = &self.node;
-        let mut request = request.with_from(self.address).with_chain_id(node.chain_id);
-        let mut fees = node.fees().await?;
+        let request = request.with_from(self.address).with_chain_id(node.chain_id);
         // At a price: what a contract writes down of the gas it meters takes gas too.
-        let gas = node.rpc.estimate_gas(fees.of(request.clone())).await;
-        let gas = match gas {
+        let gas = match node.rpc.estimate_gas(fees.of(request.clone())).await {
             Ok(gas) => gas,
             Err(error) => return Err(self.refused(call, error).await),
         };
-        let number = node.next_number(self.address).await?;
         // A move's own price depends on what it finds; what is left over is not paid.
-        request = request.with_gas_limit(gas + gas / 4).with_nonce(number);
-        let mut sent = Vec::new();
+        let request = request.with_gas_limit(gas + gas / 4).with_nonce(number);
+        Ok(Pending { call, request, number, fees, sent: Vec::new() })
+    }
+
+    /// Sends a transaction at its price, or at the least above it that the node takes.
+    async fn submit(&self, pending: &mut Pending) -> Result<(), NodeError> {
+        let node = &self.node;
         for _ in 0..RAISES {
-            let priced = fees.of(request.clone());
+            let priced = pending.fees.of(pending.request.clone());
             let signed: TxEnvelope = priced.build(&self.wallet).await.map_err(|error| node.failed(error))?;
             match node.rpc.send_raw_transaction(&signed.encoded_2718()).await {
-                Ok(_) => sent.push(*signed.tx_hash()),
+                Ok(_) => pending.sent.push(*signed.tx_hash()),
                 Err(error) => match Refusal::of(&error.to_string()) {
-                    Refusal::Known => sent.push(*signed.tx_hash()),
+                    Refusal::Known => pending.sent.push(*signed.tx_hash()),
                     Refusal::Underpriced => {
-                        fees = fees.raised();
+                        pending.fees = pending.fees.raised();
                         continue;
                     }
                     Refusal::Spent => {}
                     Refusal::Other => return Err(node.failed(error)),
                 },
             }
-            if let Some(mined) = self.wait(call, number, &sent).await? {
+            return Ok(());
+        }
+        Err(pending.stuck())
+    }
+
+    /// Waits until a transaction is mined, and raises its price while it is not.
+    async fn deliver(&self, mut pending: Pending) -> Result<Mined, NodeError> {
+        for _ in 0..RAISES {
+            if let Some(mined) = self.wait(pending.call, pending.number, &pending.sent).await? {
                 return Ok(mined);
             }
-            fees = fees.raised();
+            pending.fees = pending.fees.raised();
+            self.submit(&mut pending).await?;
         }
-        Err(NodeError::Stuck { call, hash: sent.last().copied().unwrap_or_default(), price: fees.most })
+        Err(pending.stuck())
     }
 
     /// Waits for one of the transactions that were sent with a number.

@@ -27,6 +27,8 @@ pub struct WatchArgs {
     every: Duration,
 }
 
+/// Moves that are made at once: their gas fits in a block.
+const MOVES: usize = 16;
 /// The longest wait after transactions that failed and were paid for.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
@@ -98,7 +100,7 @@ pub struct Turn {
     pub outcome: Option<Outcome>,
 }
 
-/// Reads the chain and does the first thing that is due and possible.
+/// Reads the chain and does the first thing that is due and possible, or the first moves.
 pub async fn turn(agent: &mut Agent<'_>, mined: &mut Vec<super::node::Mined>) -> Result<Turn, CliError> {
     let board = agent.read().await?;
     let (mut refused, mut failed) = (Vec::new(), false);
@@ -106,27 +108,33 @@ pub async fn turn(agent: &mut Agent<'_>, mined: &mut Vec<super::node::Mined>) ->
         refused.push(error.to_string());
         Vec::new()
     });
-    for due in &due {
+    let at_once = |group: &'_ [Due]| if group[0].is_play() { MOVES } else { 1 };
+    let groups = due.chunk_by(|a, b| a.is_play() && b.is_play());
+    for some in groups.flat_map(|group| group.chunks(at_once(group))) {
         let before = mined.len();
-        match agent.act(&board, due, mined).await {
-            Ok(()) if mined.len() > before => {
-                for sent in &mined[before..] {
-                    tell(&format!("{} in block {}, {} gas", sent.call, sent.block, sent.gas));
+        let errors = match some {
+            [other] if !other.is_play() => agent.act(&board, other, mined).await.err().into_iter().collect(),
+            plays => agent.play(plays, mined).await,
+        };
+        for sent in &mined[before..] {
+            tell(&format!("{} in block {}, {} gas", sent.call, sent.block, sent.gas));
+        }
+        let paid = mined.len() > before;
+        let mut acted = paid && errors.len() < some.len();
+        for error in errors {
+            match error {
+                // This machine's clock is ahead of the chain's.
+                CliError::Node(NodeError::Reverted { reason, .. }) if reason.starts_with("TooEarly") => {}
+                CliError::Node(NodeError::Superseded { .. }) => acted = true,
+                // One game that cannot be played keeps no other from being played.
+                error => {
+                    failed |= paid && !acted || matches!(error, CliError::Node(NodeError::Failed { .. }));
+                    refused.push(error.to_string());
                 }
-                return Ok(Turn { board, acted: true, refused, failed, outcome: None });
             }
-            Ok(()) => {}
-            // This machine's clock is ahead of the chain's.
-            Err(CliError::Node(NodeError::Reverted { reason, .. })) if reason.starts_with("TooEarly") => {}
-            Err(CliError::Node(NodeError::Superseded { .. })) => {
-                return Ok(Turn { board, acted: true, refused, failed, outcome: None });
-            }
-            // One game that cannot be played keeps no other from being played.
-            Err(error) => {
-                let paid = mined.len() > before;
-                failed |= paid || matches!(error, CliError::Node(NodeError::Failed { .. }));
-                refused.push(error.to_string());
-            }
+        }
+        if acted {
+            return Ok(Turn { board, acted, refused, failed, outcome: None });
         }
     }
     // What waits for the chain's clock is still to come.

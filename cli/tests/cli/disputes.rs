@@ -326,13 +326,8 @@ fn a_receipt_that_moves_to_an_earlier_block_is_found_again() {
     job.adds_up();
 }
 
-/// Nodes take so many topics in a filter, and answer so many questions at once.
-#[test]
-fn hundreds_of_games_are_read_and_a_false_claim_among_them_is_rebutted() {
-    const GAMES: usize = 230;
-    let Some(job) = Job::lenet(&[]) else { return };
-    job.posted("");
-    claim_falsely(&job, 2);
+/// The buyer has the first chunk of the output disclosed, again and again.
+fn disclose_often(job: &Job, games: usize) {
     let receipt = open(&job.world.read("r.json")).unwrap().0.receipt;
     let program = Program::decode(&job.world.read("m.assay")).unwrap();
     let question = assay_prover::dispute::disclosure(&program, &receipt.leaves, 0, 0).unwrap();
@@ -346,17 +341,55 @@ fn hundreds_of_games_are_read_and_a_false_claim_among_them_is_rebutted() {
     let status = job.status();
     let bond = 500_000 * 5 / 4 * number(&status["gas_price_cap"]);
     job.chain.call("anvil_impersonateAccount", json!([job.buyer]));
-    for _ in 0..GAMES {
+    for _ in 0..games {
         let transaction = json!({
             "from": job.buyer, "to": status["contract"], "value": format!("{bond:#x}"), "data": data,
         });
         job.chain.call("eth_sendTransaction", json!([transaction]));
     }
+}
+
+/// Nodes take so many topics in a filter, and answer so many questions at once.
+#[test]
+fn hundreds_of_games_are_read_and_a_false_claim_among_them_is_rebutted() {
+    const GAMES: usize = 230;
+    let Some(job) = Job::lenet(&[]) else { return };
+    job.posted("");
+    claim_falsely(&job, 2);
+    disclose_often(&job, GAMES);
     let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
     let status = job.until(|status| status["open_games"] == 0);
     let games = status["games"].as_array().unwrap();
     assert!(games.len() == GAMES + 1 && games.iter().all(|game| game["status"] == "Held"));
     job.chain.pass(DAY);
+    assert_eq!(provider.ends().0, 0);
+    job.adds_up();
+}
+
+/// Moves that wait for a block together are replaced or mined in the place of the next agent's.
+#[test]
+fn an_agent_killed_while_many_moves_wait_for_a_block_makes_them_all() {
+    const GAMES: usize = 60;
+    let Some(job) = Job::lenet(&["--block-time", "1"]) else { return };
+    job.posted("");
+    disclose_often(&job, GAMES);
+    job.until(|status| status["open_games"] == GAMES);
+    let mut deaths = 0;
+    for life in [300, 700, 500, 900, 400, 1100].iter().cycle() {
+        let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
+        std::thread::sleep(Duration::from_millis(*life));
+        provider.kill();
+        deaths += 1;
+        if job.status()["open_games"] == 0 {
+            break;
+        }
+        assert!(deaths < 60, "{}", job.status());
+    }
+    assert!(deaths > 2, "{deaths}");
+    let status = job.status();
+    assert!(status["games"].as_array().unwrap().iter().all(|game| game["status"] == "Held"));
+    job.chain.call("evm_increaseTime", json!([DAY]));
+    let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
     assert_eq!(provider.ends().0, 0);
     job.adds_up();
 }
