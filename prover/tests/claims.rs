@@ -27,9 +27,15 @@ fn functions(folder: &Path, into: &mut BTreeSet<String>) {
 fn every_claim_names_tests_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut names = BTreeSet::new();
-    for folder in
-        ["circuits/src", "verifier/src", "prover/tests", "cli/tests", "contracts/tests", "contracts/test"]
-    {
+    for folder in [
+        "circuits/src",
+        "verifier/src",
+        "prover/tests",
+        "cli/src",
+        "cli/tests",
+        "contracts/tests",
+        "contracts/test",
+    ] {
         functions(&root.join(folder), &mut names);
     }
     let paper = read_to_string(root.join("papers/dispute.md")).unwrap();
