@@ -22,6 +22,7 @@ use crate::tensor::{
 };
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use thiserror::Error;
 
