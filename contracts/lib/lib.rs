@@ -4,13 +4,11 @@
 //! `artifacts/` is written by `tools/artifacts.mjs`. No crate that proves or verifies depends on this one.
 
 mod deploy;
-mod genuine;
 mod reverts;
 mod views;
 mod words;
 
-pub use deploy::{Deployed, deploy};
-pub use genuine::forged;
+pub use deploy::{Addresses, DEPLOYER, addresses, deploy, is_genuine};
 pub use reverts::reason;
 pub use views::{Job, Stage, Status, game_id, job};
 pub use words::{Call, call, contest, ground, open, position, position_of, post, terms};

@@ -12,7 +12,7 @@ mod words {
     alloy::sol! {
         #[sol(rpc)]
         interface Jobs {
-            function jobOf(bytes32 id) external view returns (bytes32[25] memory job);
+            function jobOf(bytes32 id) external view returns (bytes32[26] memory job);
         }
     }
 }
@@ -127,12 +127,14 @@ pub struct Job {
     pub shown: bool,
     /// Until when others may show theirs.
     pub until: u64,
+    /// Number of disclosures that are open.
+    pub disclosures: u32,
     /// The hash of the winning position, where it held a claim; else zero.
     pub claim: B256,
 }
 
 impl Job {
-    fn of(words: &[B256; 25]) -> Job {
+    fn of(words: &[B256; 26]) -> Job {
         let amount = |i: usize| U256::from_be_bytes(words[i].0);
         let address = |i: usize| Address::from_word(words[i]);
         let number = |i: usize| u64::try_from(amount(i)).unwrap_or(u64::MAX);
@@ -161,7 +163,8 @@ impl Job {
             holder: number(21) as u32,
             shown: number(22) != 0,
             until: number(23),
-            claim: words[24],
+            disclosures: number(24) as u32,
+            claim: words[25],
         }
     }
 }
@@ -185,13 +188,13 @@ mod tests {
 
     #[test]
     fn a_job_is_read_word_by_word() {
-        let mut words = [B256::ZERO; 25];
+        let mut words = [B256::ZERO; 26];
         words.iter_mut().enumerate().for_each(|(i, word)| word[31] = i as u8);
         words[11] = B256::with_last_byte(5);
         let job = Job::of(&words);
         assert_eq!((job.buyer, job.price), (Address::with_last_byte(0), U256::from(1)));
         assert_eq!((job.stage, job.posted, job.ground), (Stage::Fallen, 15, words[16]));
         assert_eq!((job.games, job.open, job.holder, job.shown), (17, 18, 21, true));
-        assert_eq!((job.until, job.claim), (23, words[24]));
+        assert_eq!((job.until, job.disclosures, job.claim), (23, 24, words[25]));
     }
 }

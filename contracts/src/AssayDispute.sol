@@ -43,6 +43,8 @@ contract AssayDispute is Escrow {
     error GamesOpen(uint256 count);
     /// What is shown does not take the prize.
     error NoPrize();
+    /// As many disclosures are open as may be.
+    error TooManyDisclosures();
 
     event Offered(JobId indexed job, address indexed buyer, address indexed provider, uint256 nonce, Terms terms);
     event Accepted(JobId indexed job);
@@ -60,6 +62,8 @@ contract AssayDispute is Escrow {
 
     /// Gas that the answer to a disclosure costs at most; the buyer locks five quarters of it.
     uint256 public constant DISCLOSE_GAS = 500_000;
+    /// Disclosures of a job that may be open at a time: an answer to so many fits in the shortest clock.
+    uint256 public constant MAX_DISCLOSURES = 8;
     /// Gas of a move after it is metered: its record in storage, and the event.
     uint256 private constant RECORD_GAS = 3_000;
     /// The same of a mover's first record.
@@ -240,7 +244,11 @@ contract AssayDispute is Escrow {
         game = gameId(id, number);
         Record storage record = _records[game];
         (record.challenger, record.job, record.commitment) = (msg.sender, id, commitment);
-        record.bond = uint8(p[31]) == uint8(Phase.Disclose) ? _disclosureBond(job) : job.challengerBond;
+        record.bond = job.challengerBond;
+        if (uint8(p[31]) == uint8(Phase.Disclose)) {
+            if (++job.disclosures > MAX_DISCLOSURES) revert TooManyDisclosures();
+            (record.bond, record.disclosure) = (_disclosureBond(job), true);
+        }
         record.position = keccak256(p);
         (record.opened, record.number, record.status) = (uint32(block.timestamp), number, Status.Open);
         emit Opened(id, game, msg.sender, number, commitment);
@@ -465,6 +473,7 @@ contract AssayDispute is Escrow {
     function _end(GameId game, Record storage record, Job storage job, Status status) private {
         record.status = status;
         --job.open;
+        if (record.disclosure) --job.disclosures;
         emit GameEnded(game, status);
     }
 

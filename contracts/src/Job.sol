@@ -65,6 +65,8 @@ struct Job {
     uint32 holder;
     bool shown;
     uint64 until;
+    /// Number of disclosures that are open.
+    uint8 disclosures;
     /// The hash of the position in which the provider fell silent, where it held a claim.
     bytes32 claim;
 }
@@ -84,6 +86,8 @@ struct Record {
     /// Its number among the job's games, from 0 on.
     uint32 number;
     Status status;
+    /// Whether the buyer asks for a chunk of an output, rather than doubts the receipt.
+    bool disclosure;
     /// Metered gas of the challenger.
     uint88 gas;
     /// Metered gas of the provider's own moves; those of others are in a list.

@@ -372,6 +372,25 @@ contract MoneyTest is World {
         settled();
     }
 
+    function test_a_buyer_has_so_many_disclosures_open_and_no_more() external {
+        JobId id = posted();
+        (GameId game, Position memory p) = asked(4, 0, 0, "");
+        for (uint256 i = 1; i < dispute.MAX_DISCLOSURES(); ++i) {
+            asked(4, 0, 0, "");
+        }
+        bytes memory refusal = abi.encodeWithSelector(AssayDispute.TooManyDisclosures.selector);
+        asked(4, 0, 0, refusal);
+        require(dispute.jobOf(id).disclosures == 8 && dispute.jobOf(id).games == 8, "eight");
+        // Who doubts the receipt is not kept from it, and what is answered makes room.
+        openedRoot(OTHER, bytes32(0));
+        bytes memory chunk = wires[4];
+        asking(STRANGER);
+        dispute.answer(game, p, chunk, "");
+        require(dispute.jobOf(id).disclosures == 7, "one is answered");
+        asked(4, 0, 0, "");
+        asked(4, 0, 0, refusal);
+    }
+
     function test_a_chunk_that_is_not_disclosed_fells_the_receipt() external {
         JobId id = posted();
         (GameId game, Position memory p) = asked(1, 1, 0, "");

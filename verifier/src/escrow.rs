@@ -27,6 +27,9 @@ pub const MAX_AMOUNT: u128 = (1 << 96) - 1;
 
 /// Gas that the answer to a disclosure costs at most; the buyer locks five quarters of it.
 pub const DISCLOSE_GAS: u128 = 500_000;
+/// Disclosures of a job that may be open at a time: a buyer has its bond back where one is not answered, so that without a
+/// bound it could ask for more than any provider answers in time.
+pub const MAX_DISCLOSURES: usize = 8;
 
 /// What buyer and provider agree on; amounts in wei, times in seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,6 +151,8 @@ pub struct Game {
     pub commitment: Digest32,
     /// What the challenger has locked.
     pub bond: u128,
+    /// True where the buyer asks for a chunk of an output, rather than doubts the receipt.
+    pub disclosure: bool,
     /// When it was opened.
     pub opened: u64,
     /// The hash of its position.
@@ -215,6 +220,9 @@ pub enum Refused {
     /// What is shown does not take the prize.
     #[error("this does not take the prize")]
     NoPrize,
+    /// As many disclosures are open as may be.
+    #[error("{MAX_DISCLOSURES} disclosures are open already")]
+    TooManyDisclosures,
     /// An amount is above [`MAX_AMOUNT`], or the late fee above the bond.
     #[error("an amount is too large, or the late fee above the bond")]
     Amount,
@@ -365,12 +373,17 @@ impl Job {
             return Err(Refused::Sender);
         }
         let position = dispute::open(ground, how, self.deal.clocks, now)?;
+        let asked = self.games.iter().filter(|game| game.disclosure && game.status == Status::Open);
+        if discloses && asked.count() >= MAX_DISCLOSURES {
+            return Err(Refused::TooManyDisclosures);
+        }
         let bond = if discloses { self.disclosure_bond() } else { self.deal.challenger_bond };
         self.ledger.deposit(bond);
         self.games.push(Game {
             challenger: sender,
             commitment: if discloses { [0; 32] } else { commitment },
             bond,
+            disclosure: discloses,
             opened: now,
             position: position.hash(),
             status: Status::Open,

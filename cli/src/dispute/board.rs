@@ -98,7 +98,7 @@ impl Place {
                 number,
                 challenger: record.challenger,
                 status: Status::of(record.status).unwrap_or(Status::None),
-                disclosure: record.commitment.is_zero(),
+                disclosure: record.disclosure,
                 opened: record.opened.into(),
                 position: seen.map(Seen::position),
                 shown: seen.map(|seen| seen.shown.clone()).unwrap_or_default(),

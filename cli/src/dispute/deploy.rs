@@ -1,11 +1,12 @@
-//! `assay dispute deploy`: the contracts onto a chain.
+//! `assay dispute deploy`: the contracts onto a chain, where they have the addresses that they have on every chain. What
+//! stands there already is not paid for again.
 
 use super::node::WalletArgs;
 use crate::args::OutArgs;
 use crate::error::CliError;
 use crate::report::Report;
 use alloy::primitives::{Address, B256};
-use assay_contracts::{Deployed, deploy};
+use assay_contracts::{Addresses, addresses, deploy};
 use assay_prover::files::{read_bytes, write_atomically};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -50,16 +51,14 @@ impl Contracts {
 impl DeployArgs {
     /// Deploys, and writes where.
     pub async fn execute(&self) -> Result<Report, CliError> {
-        self.out.is_new()?;
         let account = self.wallet.connect().await?;
-        let deployed = deploy(account.provider()).await.map_err(|error| account.node.failed(error))?;
-        let Deployed { formulas, referee, rules, dispute, referee_code } = deployed;
+        let deployed = deploy(account.provider()).await;
+        let referee_code = deployed.map_err(|error| account.node.failed(error))?;
+        let Addresses { formulas, referee, rules, dispute } = addresses();
         let chain_id = account.node.chain_id;
         let contracts = Contracts { chain_id, formulas, referee, rules, dispute, referee_code };
         let json = serde_json::to_value(contracts).map_err(|error| CliError::Internal(error.to_string()))?;
-        let written = write_atomically(&self.out.out, format!("{json:#}\n").as_bytes());
-        // They are paid for: what the file should have said is said here.
-        written.map_err(|error| CliError::Usage(format!("{error}; what was deployed: {json}")))?;
+        write_atomically(&self.out.out, format!("{json:#}\n").as_bytes())?;
         let text = format!(
             "deployed        on chain {chain_id}, see {}\n\
              escrow          {dispute}\n\

@@ -16,7 +16,7 @@ use alloy::rpc::types::{Block, TransactionReceipt, TransactionRequest};
 use alloy::signers::local::PrivateKeySigner;
 use alloy::transports::http::reqwest::Url;
 use alloy::transports::{RpcError, TransportErrorKind};
-use assay_contracts::{Call, forged, reason};
+use assay_contracts::{Call, addresses, is_genuine, reason};
 use assay_prover::signature::SigningKey;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -46,10 +46,8 @@ pub enum NodeError {
     Superseded { call: &'static str },
     #[error("{call}: the transaction {hash} is not mined, at {price} wei a gas")]
     Stuck { call: &'static str, hash: B256, price: u128 },
-    #[error(
-        "the {what} at {address} is not the contract that this version of assay deploys: pay nothing into it"
-    )]
-    Forged { what: &'static str, address: Address },
+    #[error("{escrow} is not the escrow of this version of assay: pay nothing into it. That stands at {own}")]
+    Forged { escrow: Address, own: Address },
     #[error("the token {token} was told to allow the amount, and does not: pay nothing in it")]
     Token { token: Address },
     #[error("{url} is chain {here}, the terms are of chain {terms}")]
@@ -195,11 +193,11 @@ impl Node {
         }
     }
 
-    /// Refuses an escrow that is not Assay's, whatever its address says of itself.
+    /// Refuses an escrow that is not Assay's, whatever its code is.
     pub async fn genuine(&self, escrow: Address) -> Result<(), NodeError> {
-        match forged(&self.rpc, escrow).await.map_err(|error| self.failed(error))? {
-            Some((what, address)) => Err(NodeError::Forged { what, address }),
-            None => Ok(()),
+        match is_genuine(&self.rpc, escrow).await.map_err(|error| self.failed(error))? {
+            true => Ok(()),
+            false => Err(NodeError::Forged { escrow, own: addresses().dispute }),
         }
     }
 

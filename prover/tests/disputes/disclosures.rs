@@ -4,7 +4,7 @@ use super::play::{AGENT, BUYER, CLOCKS, GAS, PROVIDER, STRANGER, posted};
 use super::world::{Job, Run};
 use assay_prover::dispute::{NoMove, Provider, Record, disclosure};
 use assay_verifier::dispute::{self, Illegal, Move, Next, Open, Phase, Position, Side};
-use assay_verifier::escrow::{self, DISCLOSE_GAS, Gas, Refused, Stage, Status};
+use assay_verifier::escrow::{self, DISCLOSE_GAS, Gas, MAX_DISCLOSURES, Refused, Stage, Status};
 use assay_verifier::referee::RefereeError;
 
 /// What a buyer locks at the gas price cap of the tests.
@@ -33,6 +33,25 @@ fn jobs() -> impl Iterator<Item = Job> {
 
 fn owed(escrow: &escrow::Job, account: [u8; 20]) -> u128 {
     escrow.ledger.credits.get(&account).copied().unwrap_or(0)
+}
+
+#[test]
+fn a_buyer_has_so_many_disclosures_open_and_no_more() {
+    let job = Job::integers(0);
+    let Asked { provider, mut escrow, how, position } = asked(&job);
+    let ask = |escrow: &mut escrow::Job| escrow.open(BUYER, &provider.ground, [0; 32], &how, 100, GAS);
+    for _ in 1..MAX_DISCLOSURES {
+        ask(&mut escrow).unwrap();
+    }
+    let before = escrow.clone();
+    assert_eq!(ask(&mut escrow), Err(Refused::TooManyDisclosures));
+    assert_eq!(escrow, before);
+    // Who doubts the receipt is not kept from it, and what is answered makes room.
+    escrow.open(STRANGER, &provider.ground, [0; 32], &Open::Root, 100, GAS).unwrap();
+    let answer = provider.answer(&position, &[]).unwrap();
+    escrow.play(0, &position, STRANGER, &answer, 200, GAS).unwrap();
+    ask(&mut escrow).unwrap();
+    assert_eq!(ask(&mut escrow), Err(Refused::TooManyDisclosures));
 }
 
 #[test]
