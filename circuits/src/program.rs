@@ -464,6 +464,12 @@ impl Program {
         if let Some(&(which, count, _)) = counts.iter().find(|(_, count, most)| count > most) {
             return Err(part(which, count, "there are too many"));
         }
+        let names = self.inputs.iter().map(|input| ("input", &input.name));
+        let names = names.chain(self.outputs.iter().map(|output| ("output", &output.name)));
+        let mut names = names.chain(self.operations.iter().map(|operation| ("operation", &operation.name)));
+        if let Some((which, _)) = names.find(|(_, name)| name.chars().any(char::is_control)) {
+            return Err(part(which, 0, "a name has control characters"));
+        }
         for (i, input) in self.inputs.iter().enumerate() {
             if !(input.scale.is_finite() && input.scale > 0.0) {
                 return Err(part("input", i, "its scale is not a positive number"));

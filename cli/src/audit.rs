@@ -1,14 +1,14 @@
 //! `assay audit`: a drawn sample of a receipt, opened by the provider and recomputed by the buyer.
 
-use crate::args::OutArgs;
+use crate::args::{OutArgs, input_files};
 use crate::beacon::{parse_hex, read_beacon};
 use crate::dispute::RunOfArgs;
 use crate::error::CliError;
 use crate::model::read_program;
 use crate::progress::Progress;
-use crate::receipt::{PinArgs, other_program, read, rejected};
+use crate::receipt::{PinArgs, other_inputs, other_program, read, rejected};
 use crate::report::{self, Report};
-use crate::tensors::{self, shown};
+use crate::tensors::{self, read_run_inputs, shown};
 use assay_circuits::program::Program;
 use assay_circuits::root::Digest32;
 use assay_prover::audit::{AnswerError, answer, check};
@@ -29,7 +29,7 @@ const EXAMPLES: &str = "\
 Examples, in the order of an audit:
   assay audit draw r.json --model m.assay --nonce 5f..e1 -n 40 -o draw.json       the buyer, who has the receipt
   assay audit answer draw.json --receipt r.json --model m.assay --input x.npy -o answer     the provider
-  assay audit check r.json draw.json answer --model m.assay                       the buyer
+  assay audit check r.json draw.json answer --model m.assay --input x.npy         the buyer
 
 The randomness must be fixed after the receipt: a nonce that the buyer committed to in the terms and reveals now, or a \
 round of drand that began after the receipt was there (--beacon ROUND.json --after TIME). An answer that does not come has \
@@ -103,7 +103,8 @@ struct Draw {
     receipt: String,
     program: String,
     randomness: String,
-    source: String,
+    /// The round of drand that the randomness is from, if it is from one.
+    round: Option<Round>,
     samples: u32,
     drawn: Vec<Drawn>,
 }
@@ -120,7 +121,7 @@ impl Draw {
         program: &Program,
         receipt: &Digest32,
         randomness: &Digest32,
-        source: String,
+        round: Option<Round>,
         samples: u32,
     ) -> Draw {
         let drawn = draw(program, receipt, randomness, samples).into_iter();
@@ -128,14 +129,14 @@ impl Draw {
             receipt: Hex(receipt).to_string(),
             program: Hex(&program.root()).to_string(),
             randomness: Hex(randomness).to_string(),
-            source,
+            round,
             samples,
             drawn: drawn.map(|Sample { operation, chunk }| Drawn { operation, chunk }).collect(),
         }
     }
 
-    /// Reads a draw, and checks that its samples are those that it says to be drawn from.
-    fn read(path: &Path, program: &Program) -> Result<(Draw, Digest32, Vec<Sample>), CliError> {
+    /// Reads a draw, and checks that its samples are those that it says to be drawn from, and its receipt this one.
+    fn read(path: &Path, program: &Program, evidence: &Evidence) -> Result<(Source, Vec<Sample>), CliError> {
         let bytes = read_bytes(path)?;
         let draw: Draw = serde_json::from_slice(&bytes)
             .map_err(|error| CliError::content(path, format!("is no draw: {error}")))?;
@@ -147,15 +148,50 @@ impl Draw {
         if draw.samples > MAX_SAMPLES {
             return Err(CliError::content(path, "has too many samples"));
         }
-        let again = Draw::new(program, &receipt, &randomness, draw.source.clone(), draw.samples);
+        let again = Draw::new(program, &receipt, &randomness, draw.round.clone(), draw.samples);
         if again != draw {
             let problem = "its samples are not those of its receipt, program and randomness";
             return Err(CliError::content(path, problem));
         }
+        if evidence.receipt.hash() != receipt {
+            return Err(CliError::content(path, "is a draw for another receipt"));
+        }
+        let words = from(&randomness, draw.round.as_ref(), evidence);
+        let words = words.map_err(|problem| CliError::content(path, problem))?;
         let samples = draw.drawn.iter();
         let samples =
             samples.map(|drawn| Sample { operation: drawn.operation, chunk: drawn.chunk }).collect();
-        Ok((draw, receipt, samples))
+        Ok((Source { words, samples: draw.samples }, samples))
+    }
+}
+
+/// Where a draw is from.
+struct Source {
+    words: String,
+    samples: u32,
+}
+
+/// What randomness is, in words; or why it is not what the terms of a receipt ask for.
+fn from(randomness: &Digest32, round: Option<&Round>, evidence: &Evidence) -> Result<String, String> {
+    let terms = evidence.agreement.as_ref().map(|agreement| &agreement.terms);
+    let nonce = terms.map(|terms| terms.audit_commitment).filter(|commitment| *commitment != [0; 32]);
+    let chain = terms.filter(|terms| terms.beacon_kind == 1).map(|terms| Hex(&terms.beacon).to_string());
+    let Some(round) = round else {
+        return match (nonce, chain) {
+            (Some(nonce), _) if keccak256(&[randomness]) == nonce => {
+                Ok("the nonce that the terms commit to".to_string())
+            }
+            (Some(_), _) => Err("the terms commit to another nonce".to_string()),
+            (None, Some(_)) => Err("the terms name a beacon: the randomness is a round of it".to_string()),
+            (None, None) => Ok("randomness that no terms speak of".to_string()),
+        };
+    };
+    let (own, found) = beacon::verify(round).map_err(|error| error.to_string())?;
+    match (nonce, chain) {
+        _ if found != *randomness => Err("the randomness is not its round's".to_string()),
+        (_, Some(chain)) if chain != own.hash => Err("the terms name another beacon".to_string()),
+        (Some(_), None) => Err("the terms commit to a nonce, and name no beacon".to_string()),
+        _ => Ok(format!("round {} of drand's {}", round.round, own.name)),
     }
 }
 
@@ -169,57 +205,45 @@ impl DrawArgs {
         if let Some(reason) = other_program(&evidence, &program) {
             return Ok(rejected(reason, Some((&evidence, signer))));
         }
-        let (randomness, source) = self.randomness(&evidence)?;
-        let draw = Draw::new(&program, &evidence.receipt.hash(), &randomness, source, self.samples);
+        let (randomness, round) = self.randomness()?;
+        let words = from(&randomness, round.as_ref(), &evidence).map_err(CliError::Usage)?;
+        let draw = Draw::new(&program, &evidence.receipt.hash(), &randomness, round, self.samples);
         let text =
             serde_json::to_string_pretty(&draw).map_err(|error| CliError::Internal(error.to_string()))?;
         write_atomically(&self.out.out, format!("{text}\n").as_bytes())?;
         let lines = [
             format!("drawn           {} samples in {}", self.samples, self.out.out.display()),
-            format!("randomness      {}", draw.source),
+            format!("randomness      {words}"),
         ];
         Ok(Report::done(
             lines.join("\n"),
-            json!({ "draw": draw, "file": self.out.out.display().to_string() }),
+            json!({ "draw": draw, "source": words, "file": self.out.out.display().to_string() }),
         ))
     }
 
-    /// The randomness, and where it is from.
-    fn randomness(&self, evidence: &Evidence) -> Result<(Digest32, String), CliError> {
-        let committed = evidence.agreement.as_ref().map(|agreement| agreement.terms.audit_commitment);
-        let committed = committed.filter(|commitment| *commitment != [0; 32]);
-        if self.beacon.is_some() && committed.is_some() {
-            let agreed = "--beacon: the terms commit to a nonce, which --nonce reveals";
-            return Err(CliError::Usage(agreed.to_string()));
-        }
-        let of_rounds = "--after is about rounds of drand: a nonce or a file has no time";
+    /// The randomness, and the round that it is from.
+    fn randomness(&self) -> Result<(Digest32, Option<Round>), CliError> {
+        let of_rounds = || {
+            let why = "--after is about rounds of drand: a nonce or a file has no time";
+            self.after.map_or(Ok(()), |_| Err(CliError::Usage(why.to_string())))
+        };
         if let Some(nonce) = self.nonce {
-            if self.after.is_some() {
-                return Err(CliError::Usage(of_rounds.to_string()));
-            }
-            return match committed {
-                Some(commitment) if keccak256(&[&nonce]) != commitment => {
-                    Err(CliError::Usage("--nonce: the terms commit to another nonce".to_string()))
-                }
-                Some(_) => Ok((nonce, "the nonce that the terms commit to".to_string())),
-                None => Ok((nonce, "a nonce that no terms commit to".to_string())),
-            };
+            of_rounds()?;
+            return Ok((nonce, None));
         }
         let Some(path) = &self.beacon else { return Err(CliError::Usage("--nonce or --beacon".to_string())) };
         let bytes = read_bytes(path)?;
         let Ok(round) = serde_json::from_slice::<Round>(&bytes) else {
-            if self.after.is_some() {
-                return Err(CliError::Usage(of_rounds.to_string()));
-            }
-            return Ok((read_beacon(path)?, "a file of randomness".to_string()));
+            of_rounds()?;
+            return Ok((read_beacon(path)?, None));
         };
         let Some(after) = self.after else {
             let needed = "--after TIME: a round counts only where it began after the receipt was there";
             return Err(CliError::Usage(needed.to_string()));
         };
-        let (chain, randomness) = beacon::verify_after(&round, after)
+        let (_, randomness) = beacon::verify_after(&round, after)
             .map_err(|error| CliError::content(path, error.to_string()))?;
-        Ok((randomness, format!("round {} of drand's {}", round.round, chain.name)))
+        Ok((randomness, Some(round)))
     }
 }
 
@@ -243,17 +267,17 @@ impl AnswerArgs {
     fn execute(&self) -> Result<Report, CliError> {
         let progress = Progress::start("running");
         let (program, run) = self.run.read()?;
-        let (_, receipt, samples) = Draw::read(&self.draw, &program)?;
         let (evidence, _) = read(&self.receipt, &PinArgs::default())?
             .map_err(|reason| CliError::content(&self.receipt, reason))?;
-        if evidence.receipt.hash() != receipt {
-            return Err(CliError::content(&self.draw, "is a draw for another receipt"));
-        }
+        let (_, samples) = Draw::read(&self.draw, &program, &evidence)?;
         progress.phase("opening");
         let start = Instant::now();
         let answer = answer(&program, &evidence.receipt, &samples, &run).map_err(|error| match &error {
             AnswerError::Draw(_) => CliError::content(&self.draw, error.to_string()),
-            AnswerError::Trace => CliError::Usage(error.to_string()),
+            AnswerError::Trace => match &self.run.trace_dir {
+                Some(folder) => CliError::content(folder, error.to_string()),
+                None => CliError::Usage(error.to_string()),
+            },
         })?;
         let bytes = answer.encode();
         let took = start.elapsed();
@@ -300,6 +324,15 @@ struct CheckArgs {
     /// The program.
     #[arg(long, value_name = "MODEL.assay")]
     model: PathBuf,
+    /// Your own files of all inputs; a difference is a rejection.
+    #[arg(short, long, value_name = "[NAME=]FILE", num_args = 1..)]
+    input: Vec<String>,
+    /// Takes row I, from 0 on, of each file of inputs.
+    #[arg(long, value_name = "I")]
+    sample: Option<usize>,
+    /// A folder for the inputs that no file is given for, NAME.next.npy or NAME.npy.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     /// What the job pays, in any unit: the report then names the bond that makes cheating unprofitable.
     #[arg(long, value_name = "PRICE", default_value_t = 1.0, value_parser = crate::args::parse_finite)]
     price: f64,
@@ -327,10 +360,19 @@ impl CheckArgs {
         if let Some(reason) = other_program(&evidence, &program) {
             return Ok(rejected(reason, opened));
         }
-        let (draw, receipt, samples) = Draw::read(&self.draw, &program)?;
-        if evidence.receipt.hash() != receipt {
-            return Err(CliError::content(&self.draw, "is a draw for another receipt"));
-        }
+        let inputs = match self.input.is_empty() && self.state.is_none() {
+            true if self.pin.terms.is_some() => "those of your terms".to_string(),
+            true => "not compared with files of yours (--input)".to_string(),
+            false => {
+                let files = input_files(&program, &self.input, self.state.as_deref());
+                let (inputs, _) = read_run_inputs(&program, &files, self.sample)?;
+                if let Some(reason) = other_inputs(&program, &evidence.receipt, &inputs) {
+                    return Ok(rejected(reason, opened));
+                }
+                "all equal to your files".to_string()
+            }
+        };
+        let (draw, samples) = Draw::read(&self.draw, &program, &evidence)?;
         let bytes = read_bytes(&self.answer)?;
         let start = Instant::now();
         let verdict = Answer::decode(&bytes)
@@ -352,7 +394,8 @@ impl CheckArgs {
             ),
             format!("receipt         {}", Hex(&evidence.receipt.hash())),
             format!("signer          {signer}"),
-            format!("drawn from      {}", draw.source),
+            format!("inputs          {inputs}"),
+            format!("drawn from      {}", draw.words),
             format!("answer          {}", report::size(bytes.len())),
         ];
         lines.extend(worth.lines(self.chance));
@@ -360,6 +403,8 @@ impl CheckArgs {
             "kind": "audit",
             "verdict": "audited",
             "samples": samples.len(),
+            "inputs": inputs,
+            "source": draw.words,
             "answer_bytes": bytes.len(),
             "worth": worth.json(),
             "times": { "check_ms": report::milliseconds(took) },

@@ -4,10 +4,10 @@ use crate::args::input_files;
 use crate::error::CliError;
 use crate::model::{FileKind, read_program};
 use crate::report::{self, Report};
-use crate::tensors::{assign, integers, one, reals, same};
+use crate::tensors::{assign, integers, one, output_integers, reals, same};
 use assay_circuits::program::{Precision, Program};
 use assay_circuits::root::Digest32;
-use assay_circuits::tensor::{RealTensor, Tensor as IntTensor};
+use assay_circuits::tensor::RealTensor;
 use assay_prover::envelope::{self, Evidence};
 use assay_prover::files::read_bytes;
 use assay_prover::receipt::input_digests;
@@ -66,6 +66,11 @@ pub fn open(bytes: &[u8], pin: &PinArgs) -> Result<Result<(Evidence, Signer), St
     }
     if terms.is_some() && terms != evidence.agreement {
         return Ok(Err("the receipt is not for these terms".to_string()));
+    }
+    // Terms name the provider's account. Another key may sign in its place, if somebody says whose it is.
+    if terms.is_some() && pin.from.is_none() && matches!(signer, Signer::Ed25519(_)) {
+        let why = "which the terms do not name: say by --from whose receipt it should be";
+        return Ok(Err(format!("the receipt is signed by the key {signer}, {why}")));
     }
     Ok(Ok((evidence, signer)))
 }
@@ -185,15 +190,10 @@ impl Own<'_> {
                     Some(RealTensor { shape: operation.shape.clone(), bits }.digest())
                 }
                 Precision::Int8 => {
-                    let scale = program.outputs[index].scale;
-                    let nearest = |x: f32| (f64::from(x) / scale).round_ties_even() as i64;
-                    let integers = tensor.integers();
-                    let values =
-                        integers.unwrap_or_else(|_| tensor.to_f32().into_iter().map(nearest).collect());
                     let bounds = operation.bounds();
-                    let holds = values.iter().all(|&value| bounds.contains(value));
-                    let tensor = IntTensor { shape: operation.shape.clone(), values };
-                    holds.then(|| tensor.digest(&bounds))
+                    let integers = output_integers(&program, index, &tensor);
+                    let held = integers.filter(|tensor| tensor.values.iter().all(|&x| bounds.contains(x)));
+                    held.map(|tensor| tensor.digest(&bounds))
                 }
             };
             let equal = digest == Some(evidence.receipt.outputs[index].digest);
@@ -236,7 +236,11 @@ pub fn verify(bytes: &[u8], pin: &PinArgs, own: &Own<'_>) -> Result<Report, CliE
         None => "none: it can be replayed and audited, not disputed".to_string(),
         Some(_) => {
             let terms = if pin.terms.is_some() { "under your terms" } else { "not compared (--terms)" };
-            format!("{}, {terms}", Hex(&receipt.job))
+            let named = match signer {
+                Signer::Ed25519(_) => ", by a key that the terms do not name",
+                Signer::Address(_) => "",
+            };
+            format!("{}, {terms}{named}", Hex(&receipt.job))
         }
     };
     let mut lines = vec![
@@ -261,7 +265,7 @@ pub fn verify(bytes: &[u8], pin: &PinArgs, own: &Own<'_>) -> Result<Report, CliE
 /// The report that a receipt is rejected.
 pub fn rejected(reason: String, opened: Option<(&Evidence, Signer)>) -> Report {
     let json = describe("rejected", Some(&reason), opened);
-    Report { text: format!("REJECTED        {reason}"), json, rejected: true }
+    Report { text: format!("REJECTED        {}", report::plain(&reason)), json, rejected: true }
 }
 
 /// A verdict on a receipt as JSON.

@@ -43,7 +43,7 @@ pub fn finish(result: Result<Report, CliError>, json: bool) -> ExitCode {
         Ok(true) => Exit::Rejected,
         Err(error) => {
             // Standard error is the last resort: where it is closed, the exit code alone tells.
-            let _ = writeln!(std::io::stderr(), "error: {error}");
+            let _ = writeln!(std::io::stderr(), "error: {}", plain(&error.to_string()));
             if json {
                 let _ = print(&json!({ "error": error.to_string() }).to_string());
             }
@@ -51,6 +51,12 @@ pub fn finish(result: Result<Report, CliError>, json: bool) -> ExitCode {
         }
     };
     ExitCode::from(exit as u8)
+}
+
+/// Text of a file of somebody else's on one line, which moves no terminal's cursor.
+pub fn plain(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect()
 }
 
 fn print(text: &str) -> Result<(), CliError> {
@@ -170,6 +176,11 @@ pub fn accuracy_json(report: &AccuracyReport) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_wrote_stays_on_its_line() {
+        assert_eq!(plain("a \u{1b}[1A\nVERIFIED \u{e9}"), "a \\u{1b}[1A\\nVERIFIED \u{e9}");
+    }
 
     #[test]
     fn numbers_are_readable() {

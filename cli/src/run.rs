@@ -25,6 +25,7 @@ use assay_verifier::receipt::Receipt;
 use assay_verifier::terms::Agreement;
 use clap::Args;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,9 @@ Examples:
 
 Each output becomes out/NAME.npy, real values in float32; of a program of integers also out/NAME.int.npy, the integers \
 that a proof and a receipt bind. A receipt is signed by the key of `assay signer new`; without --terms it is for no job.";
+
+/// Bytes of a tensor's name in a file's.
+const LONGEST_STEM: usize = 100;
 
 /// Arguments of `assay run`.
 #[derive(Args)]
@@ -157,11 +161,24 @@ impl RunArgs {
         let signed = self.receipt.sign(&program, &run, digests)?;
         std::fs::create_dir_all(&self.out)
             .map_err(|source| FileError::Write { path: self.out.clone(), source })?;
+        // The evidence first: what a provider has bonded hangs on it.
+        let mut times = json!({ "run_ms": report::milliseconds(took) });
+        let (mut receipt, mut evidence) = (Value::Null, Vec::new());
+        if let Some(Signed { receipt: of, path, file, took }) = signed {
+            if let (Some(folder), Some(trace)) = (&self.receipt.trace_dir, trace) {
+                trace.finish(&program, &of)?;
+                evidence.push(format!("trace           {}", folder.display()));
+            }
+            write_atomically(path, &file)?;
+            let hash = Hex(&of.hash()).to_string();
+            evidence.push(format!("receipt         {} in {}, {hash}", path.display(), report::time(took)));
+            times["receipt_ms"] = report::milliseconds(took);
+            receipt = json!({ "file": path.display().to_string(), "hash": hash });
+        }
         let mut lines = vec![format!("run             {} in {}", self.model.display(), report::time(took))];
         lines.extend(notes);
         let mut json = Map::new();
-        for (index, output) in program.outputs.iter().enumerate() {
-            let stem = file_stem(&program, index);
+        for ((index, output), stem) in program.outputs.iter().enumerate().zip(file_stems(&program)) {
             let file = self.out.join(format!("{stem}.npy"));
             let (real, integers) = values(&program, index, &run)?;
             write_tensor(&file, &real)?;
@@ -181,31 +198,31 @@ impl RunArgs {
             lines.push(format!("                {}", preview(&real)));
             json.insert(output.name.clone(), entry);
         }
-        let mut times = json!({ "run_ms": report::milliseconds(took) });
-        let mut receipt = Value::Null;
-        if let Some(Signed { receipt: of, path, file, took }) = signed {
-            if let (Some(folder), Some(trace)) = (&self.receipt.trace_dir, trace) {
-                trace.finish(&program, &of)?;
-                lines.push(format!("trace           {}", folder.display()));
-            }
-            write_atomically(path, &file)?;
-            let hash = Hex(&of.hash()).to_string();
-            lines.push(format!("receipt         {} in {}, {hash}", path.display(), report::time(took)));
-            times["receipt_ms"] = report::milliseconds(took);
-            receipt = json!({ "file": path.display().to_string(), "hash": hash });
-        }
+        lines.extend(evidence);
         drop(progress);
         let json = json!({ "outputs": json, "receipt": receipt, "times": times });
         Ok(Report::done(lines.join("\n"), json))
     }
 }
 
-/// The name of an output's files: a tensor's name may hold what a file's name may not, or two may become one.
-fn file_stem(program: &Program, index: usize) -> String {
-    let name = file_name(&program.outputs[index].name);
-    let taken =
-        program.outputs.iter().enumerate().any(|(i, other)| i != index && file_name(&other.name) == name);
-    if name.is_empty() || taken { format!("{name}{index}") } else { name }
+/// The names of the outputs' files without their ends: those of the tensors, as far as a file's name may hold them; where two
+/// would have one file, or a name is too long, all have their numbers behind them.
+fn file_stems(program: &Program) -> Vec<String> {
+    let names: Vec<String> = program.outputs.iter().map(|output| file_name(&output.name)).collect();
+    let mut files = BTreeSet::new();
+    let alone = |name: &String| {
+        !name.is_empty()
+            && name.len() <= LONGEST_STEM
+            && files.insert(name.clone())
+            && files.insert(format!("{name}.int"))
+    };
+    match names.iter().all(alone) {
+        true => names,
+        false => {
+            let cut = |name: &String| name.chars().take(LONGEST_STEM).collect::<String>();
+            names.iter().enumerate().map(|(index, name)| format!("{}.{index}", cut(name))).collect()
+        }
+    }
 }
 
 /// The real values of an output, and its integers where the program is of integers.
@@ -248,4 +265,33 @@ pub fn preview(tensor: &Tensor) -> String {
         text.push(format!(".. ({} values)", values.len()));
     }
     text.join("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use assay_prover::onnx::import;
+    use assay_prover::reals::compile;
+    use std::collections::BTreeMap;
+
+    fn stems(names: &[&str]) -> Vec<String> {
+        let graph = import(include_bytes!("../assets/mnist_lenet.onnx"), &BTreeMap::new()).unwrap();
+        let mut program = compile(&graph, None).unwrap();
+        let output = program.outputs.remove(0);
+        let named =
+            |name: &&str| assay_circuits::program::Output { name: name.to_string(), ..output.clone() };
+        program.outputs = names.iter().map(named).collect();
+        file_stems(&program)
+    }
+
+    #[test]
+    fn no_two_outputs_have_one_file_whatever_they_are_called() {
+        assert_eq!(stems(&["logits", "a/b"]), ["logits", "a_b"]);
+        assert_eq!(stems(&["a?", "a!", "a_0"]), ["a_.0", "a_.1", "a_0.2"]);
+        assert_eq!(stems(&["y", "y.int"]), ["y.0", "y.int.1"]);
+        assert_eq!(stems(&["y.int", "y"]), ["y.int.0", "y.1"]);
+        assert_eq!(stems(&["", "x"]), [".0", "x.1"]);
+        let long = "x".repeat(300);
+        assert_eq!(stems(&[&long, "y"]), [format!("{}.0", "x".repeat(100)), "y.1".to_string()]);
+    }
 }

@@ -3,7 +3,7 @@
 use crate::error::CliError;
 use assay_circuits::program::{ImageInput, Input, Precision, Program};
 use assay_circuits::tensor::{RealTensor, Tensor as IntTensor};
-use assay_prover::compile::quantise_input;
+use assay_prover::compile::{dequantise_output, quantise_input};
 use assay_prover::files::read_named;
 use assay_prover::onnx::{DType, Data, Tensor};
 use assay_prover::run::Tensors;
@@ -235,6 +235,19 @@ pub fn element(shape: &[usize], mut i: usize) -> String {
         i /= size.max(1);
     }
     format!("{place:?}")
+}
+
+/// The integers of an output: those of a file, or those that a file of real values is of, exactly.
+pub fn output_integers(program: &Program, index: usize, given: &Tensor) -> Option<IntTensor> {
+    let output = &program.outputs[index];
+    let shape = program.operations[output.operation].shape.clone();
+    if let Ok(values) = given.integers() {
+        return Some(IntTensor { shape, values });
+    }
+    let given = given.to_f32();
+    let nearest = |x: &f32| (f64::from(*x) / output.scale).round_ties_even() as i64;
+    let tensor = IntTensor { shape, values: given.iter().map(nearest).collect() };
+    (dequantise_output(program, index, &tensor).to_f32() == given).then_some(tensor)
 }
 
 /// An element in words: a number of either precision, and the bits of a binary32.

@@ -7,7 +7,7 @@ use crate::progress::Progress;
 use crate::receipt::{self, Compared, Own, PinArgs};
 use crate::report::{self, Report};
 use crate::run::preview;
-use crate::tensors::{Loaded, assign, element, integers, one, same};
+use crate::tensors::{Loaded, assign, element, integers, one, output_integers, same};
 use assay_circuits::program::{Program, Visibility};
 use assay_circuits::relation::Group;
 use assay_circuits::tensor::{Bounds, Tensor as IntTensor};
@@ -298,16 +298,18 @@ impl VerifyArgs {
         let whole = same(loaded.tensor.shape(), shape.sizes());
         let tensor = one(loaded, shape.sizes(), if whole { None } else { self.sample })?;
         let what = format!("output {}", output.name);
-        let integers = |values| IntTensor { shape: shape.clone(), values };
-        if let Ok(values) = tensor.integers() {
-            return Ok(differs(key, Group::Output(index), stated, &integers(values), &what, loaded));
-        }
-        let given = tensor.to_f32();
-        let Stated::Public(integral) = stated else {
-            let nearest = |x: &f32| (f64::from(*x) / output.scale).round_ties_even() as i64;
-            let tensor = integers(given.iter().map(nearest).collect());
-            return Ok(differs(key, Group::Output(index), stated, &tensor, &what, loaded));
+        let program = key.program();
+        let integral = match stated {
+            Stated::Public(integral) if tensor.dtype().is_float() => integral,
+            _ => {
+                let integers = output_integers(program, index, &tensor);
+                return Ok(match integers {
+                    Some(integers) => differs(key, Group::Output(index), stated, &integers, &what, loaded),
+                    None => Some(format!("{what}: {} has values that it cannot have", loaded.path.display())),
+                });
+            }
         };
+        let given = tensor.to_f32();
         let real = dequantise_output(key.program(), index, integral).to_f32();
         let different = real.iter().zip(&given).position(|(a, b)| a != b);
         Ok(different.map(|i| difference(&what, loaded, shape.sizes(), i, real[i], given[i])))

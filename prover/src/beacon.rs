@@ -4,7 +4,7 @@
 //! commitment; its time follows from its number and the chain's genesis and period, never from what anybody states.
 
 use drand_verify::{G1Pubkey, G2PubkeyRfc, Pubkey, derive_randomness};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A chain of rounds.
@@ -63,7 +63,7 @@ impl Chain {
 }
 
 /// A round as drand's interface gives it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Round {
     /// Its number, from 1 on.
     pub round: u64,

@@ -321,6 +321,9 @@ pub fn open(bytes: &[u8]) -> Result<(Evidence, Signer), EnvelopeError> {
         }
         let name = subject.name.strip_prefix("output/");
         let name = name.ok_or(EnvelopeError::Form("a subject is no output"))?.to_string();
+        if name.chars().any(char::is_control) {
+            return Err(EnvelopeError::Form("an output's name has control characters"));
+        }
         let sha256 = crate::terms::parse_hex(&subject.digest.sha256)
             .filter(|digest| Hex(digest).to_string() == subject.digest.sha256)
             .ok_or(EnvelopeError::Form("a SHA-256 should be 64 lower-case digits"))?;

@@ -27,6 +27,16 @@ pub fn wire_path(folder: &Path, operation: usize) -> PathBuf {
     folder.join(format!("op-{operation}.bin"))
 }
 
+/// The bytes of a wire's file; a link to a device, of which there is no end, is none.
+fn wire_bytes(path: &Path) -> Result<Vec<u8>, FileError> {
+    let file = std::fs::metadata(path).is_ok_and(|data| data.is_file());
+    if path.exists() && !file {
+        let reason = "is no regular file".to_string();
+        return Err(FileError::Format { path: path.to_path_buf(), reason });
+    }
+    read_bytes(path)
+}
+
 /// Writes a trace wire by wire, from any thread, to a folder that does not exist yet or is empty.
 pub struct TraceWriter {
     folder: PathBuf,
@@ -123,7 +133,7 @@ impl TensorBytes for KeptRun {
         match (self, source) {
             (KeptRun::Memory(run), _) => run.own_bytes(program, source),
             (KeptRun::Folder(_, folder), Source::Operation(i)) => {
-                std::fs::read(wire_path(folder, i)).ok().map(Cow::Owned)
+                wire_bytes(&wire_path(folder, i)).ok().map(Cow::Owned)
             }
             (KeptRun::Folder(inputs, _), _) => inputs.own_bytes(program, source),
         }
@@ -136,7 +146,7 @@ impl TensorBytes for KeptRun {
 /// Where the file cannot be read or is not what the receipt is about.
 pub fn read_wire(folder: &Path, operation: usize, leaf: &Digest32) -> Result<Vec<u8>, FileError> {
     let path = wire_path(folder, operation);
-    let bytes = read_bytes(&path)?;
+    let bytes = wire_bytes(&path)?;
     if digest(&bytes) == *leaf {
         return Ok(bytes);
     }

@@ -280,3 +280,11 @@ fn a_job_without_its_terms_terms_without_their_job_and_strangers_as_provider_are
     let other = Receipt { inputs: vec![[1; 32]], ..of_job };
     assert_eq!(sealing(&other, Some(&agreement), &account), Some(TermsError::OtherInputs));
 }
+
+#[test]
+fn an_outputs_name_of_several_lines_is_refused() {
+    for (name, taken) in [("y", true), ("y\nVERIFIED", false), ("y\u{1b}[2K", false)] {
+        let sealed = seal(&receipt(), &[OutputFile::new(name, b"bytes")], None, &keys()[0]).unwrap();
+        assert_eq!(open(&sealed).is_ok(), taken, "{name:?}");
+    }
+}

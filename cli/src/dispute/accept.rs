@@ -4,7 +4,7 @@ use super::agent::place;
 use super::limits::{Deal, LimitArgs, Payer};
 use super::node::WalletArgs;
 use super::side::{JobOfArgs, check_terms};
-use super::units::{amount, span};
+use super::units::{amount, parse_amount, parse_span, span};
 use super::{job_of, job_report};
 use crate::error::CliError;
 use crate::receipt::read_terms;
@@ -16,6 +16,7 @@ use assay_contracts::{Call, Stage};
 use assay_prover::receipt::input_digests;
 use clap::Args;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Arguments of `assay dispute accept`.
 #[derive(Args)]
@@ -30,10 +31,13 @@ pub struct AcceptArgs {
     job: JobOfArgs,
     #[command(flatten)]
     limits: LimitArgs,
+    /// The most that you lose where you post no receipt in time.
+    #[arg(long, value_name = "AMOUNT", default_value = "0", value_parser = parse_amount)]
+    most_late_fee: U256,
+    /// The least time that you must have to run the program and post the receipt.
+    #[arg(long, value_name = "SPAN", default_value = "5m", value_parser = parse_span)]
+    least_to_post: Duration,
 }
-
-/// The least time that a provider must have to post its receipt.
-const LEAST_TO_POST: u64 = 300;
 
 impl AcceptArgs {
     /// Checks, then pays in.
@@ -60,8 +64,14 @@ impl AcceptArgs {
         self.limits.check(&Deal::of(&before), &program, Payer::Provider, price)?;
         let now = account.node.block(BlockNumberOrTag::Latest).await?.header.timestamp;
         let to_post = terms.post_by.saturating_sub(now);
-        if to_post < LEAST_TO_POST {
-            return refuse(format!("the receipt would have to be posted within {to_post} s"));
+        if to_post < self.least_to_post.as_secs() {
+            let problem = "the receipt would have to be posted within";
+            return refuse(format!("{problem} {to_post} s (--least-to-post)"));
+        }
+        let own = before.token.is_zero();
+        if before.late_fee > self.most_late_fee {
+            let fee = amount(before.late_fee, own);
+            return refuse(format!("without a receipt in time you would lose {fee} (--most-late-fee)"));
         }
         let (bond, token) = (U256::from_be_bytes(terms.provider_bond), before.token);
         let accept = Call::of(&A::acceptCall { id: place.job });
@@ -69,7 +79,11 @@ impl AcceptArgs {
         account.pay_in(place.contract, token, bond, &accept, &mut mined).await?;
         let mut lines = vec![
             format!("accepted        job {}", place.job),
-            format!("bond            {}", amount(bond, token.is_zero())),
+            format!(
+                "bond            {}, of which {} where no receipt comes",
+                amount(bond, own),
+                amount(before.late_fee, own)
+            ),
             format!("to post         {} left", span(to_post)),
         ];
         let job = job_of(&account.node, &place).await?;

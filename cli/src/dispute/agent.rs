@@ -2,7 +2,6 @@
 
 use super::board::{Board, Place};
 use super::due::{Due, Outcome, Side};
-use super::limits::{Deal, LimitArgs, Payer};
 use super::node::{Account, Mined, NodeError};
 use super::state::State;
 use super::watch::tell;
@@ -106,8 +105,6 @@ pub struct Agent<'a> {
     pub path: Option<PathBuf>,
     /// What the receipt's games stand on, once it is posted.
     pub ground: Option<Ground>,
-    /// What the account pays into.
-    pub limits: LimitArgs,
     /// True once the job was found: what is missing later is the node's fault, or comes back.
     pub found: bool,
 }
@@ -207,9 +204,6 @@ impl Agent<'_> {
         let Place { contract, .. } = self.place;
         match (due, &self.side, &self.ground) {
             (Due::Open(how), Side::Challenger { player, salt, .. }, Some(ground)) => {
-                let price = U256::from(self.account.node.gas_price().await?);
-                let deal = Deal::of(&board.job);
-                self.limits.check(&deal, player.record.program(), Payer::Challenger, price)?;
                 let me = self.account.address.0.0;
                 let own = player.record.ground(ground.job).trace_root;
                 let open = open(ground, commitment(&me, &own, salt), how);

@@ -240,7 +240,8 @@ impl Board {
     /// The least that is left of a clock of an open game.
     pub fn least_left(&self) -> Option<u64> {
         let open = self.games.iter().filter(|game| game.status == Status::Open);
-        open.filter_map(|game| Some(game.position.as_ref()?.deadline.saturating_sub(self.now))).min()
+        let left = open.filter_map(|game| game.position.as_ref()?.deadline.checked_sub(self.now));
+        left.filter(|&left| left > 0).min()
     }
 
     /// When games can no longer be opened; none before the receipt is posted.

@@ -95,6 +95,8 @@ impl DiscloseArgs {
                     return Ok(Report::done(lines.join("\n"), json));
                 }
                 Some((_, Status::Open)) if board.job.stage == Stage::Posted => {}
+                // A node that lags does not know the question yet.
+                None if asked && matches!(board.job.stage, Stage::None | Stage::Posted) => {}
                 None if !asked && board.job.stage == Stage::Posted => {
                     self.ask(&account, &place, &board, &ground, &question, &mut mined).await?;
                     asked = true;

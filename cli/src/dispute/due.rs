@@ -153,6 +153,8 @@ impl Side<'_> {
             }
             _ => {}
         }
+        // A move has a deadline; a clock that has run out stays so.
+        due.sort_by_key(|due| !due.is_play());
         due.extend(chores(board, me, false));
         // What is paid back for moves pays for the next ones.
         let short = board.balance < board.job.gas_price_cap.saturating_mul(U256::from(MOVES_GAS));

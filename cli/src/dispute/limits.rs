@@ -27,6 +27,9 @@ pub struct LimitArgs {
     /// The least time that either side must have in a dispute: the longest outage that you survive.
     #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = parse_span)]
     least_clock: Duration,
+    /// Goes on where gas costs more now than what is paid back for it.
+    #[arg(long)]
+    at_a_loss: bool,
 }
 
 /// Who pays in.
@@ -112,8 +115,10 @@ impl LimitArgs {
             // The prize, a quarter of the provider's bond, pays as much again.
             Payer::Challenger => cap.saturating_mul(U256::from(2)),
         };
-        if paid < now {
-            return refuse(format!("gas is paid back at {cap} wei at most, and costs {now} wei now"));
+        if paid < now && !self.at_a_loss {
+            return refuse(format!(
+                "gas is paid back at {cap} wei at most, and costs {now} wei now (--at-a-loss)"
+            ));
         }
         let (provider, challenger) = least_bonds(program, cap)?;
         for (whose, bond, least) in [
@@ -153,7 +158,7 @@ mod tests {
         let cap = price * U256::from(4);
         let (provider_bond, challenger_bond) = least_bonds(&program, cap).unwrap();
         let (token, least_clock) = (Address::ZERO, Duration::from_secs(3_600));
-        let mut limits = LimitArgs { token, most_bond: None, least_clock };
+        let mut limits = LimitArgs { token, most_bond: None, least_clock, at_a_loss: false };
         let (window, clocks) = (86_400, [28_800; 2]);
         let mut deal = Deal { token, provider_bond, challenger_bond, gas_price_cap: cap, window, clocks };
         edit(&mut deal, &mut limits);
@@ -190,6 +195,10 @@ mod tests {
         assert!(refused(Payer::Provider, half).is_some());
         assert_eq!(refused(Payer::Challenger, half), None);
         let less = |deal: &mut Deal, _: &mut LimitArgs| deal.gas_price_cap = U256::from(500_000_003);
-        assert!(refused(Payer::Challenger, less).is_some_and(|reason| reason.contains("paid back")));
+        assert!(refused(Payer::Challenger, less).is_some_and(|reason| reason.contains("--at-a-loss")));
+        let named = refused(Payer::Challenger, |deal, limits| {
+            (deal.gas_price_cap, limits.at_a_loss) = (U256::from(1), true);
+        });
+        assert_eq!(named, None);
     }
 }

@@ -1,7 +1,8 @@
 //! A chain through its node, and the transactions of one account.
 //!
 //! A transaction always takes the account's next number that no block has yet. So one that an agent sent before it was
-//! killed is replaced by the next or mined in its place, and no move is ever paid twice.
+//! killed is replaced by the next or mined in its place. Of several that waited together a move may be sent twice then: the
+//! second finds another position, and costs the gas of finding that.
 
 use super::units::amount;
 use crate::error::CliError;
@@ -281,7 +282,13 @@ impl Account {
             }
         }
         for sent in pending {
-            results.push(self.deliver(sent).await);
+            let mined = self.deliver(sent).await;
+            let stuck = matches!(mined, Err(NodeError::Stuck { .. }));
+            results.push(mined);
+            // What has a later number is behind it: the next turn begins again, at the price of that time.
+            if stuck {
+                break;
+            }
         }
         results
     }

@@ -2,12 +2,13 @@
 
 use super::agent::{Agent, place};
 use super::due::Side;
-use super::limits::LimitArgs;
+use super::limits::{Deal, LimitArgs, Payer};
 use super::node::WalletArgs;
 use super::side::{RunOfArgs, check_terms, record};
 use super::state::State;
 use crate::error::CliError;
 use crate::receipt::{PinArgs, read, read_terms};
+use alloy::primitives::U256;
 use assay_circuits::program::Program;
 use assay_prover::dispute::{Challenger, Provider};
 use assay_prover::spill::KeptRun;
@@ -62,7 +63,6 @@ impl SeatArgs {
         check_terms(&self.terms, &agreed.terms, program, inputs)?;
         let account = self.wallet.connect().await?;
         account.node.expect(&agreed.chain_id)?;
-        account.node.genuine(agreed.contract.into()).await?;
         let job = agreed.job();
         let trace_root = record.ground(job).trace_root;
         let leaves = match &self.receipt {
@@ -86,7 +86,24 @@ impl SeatArgs {
             None => new,
         };
         let place = place(&agreed, account.address);
-        let (path, limits) = (self.agent_state.clone(), self.limits.clone());
-        Ok(Agent { account, place, side, state, path, ground: None, limits, found: false })
+        let (path, ground) = (self.agent_state.clone(), None);
+        let mut agent = Agent { account, place, side, state, path, ground, found: false };
+        if matches!(agent.side, Side::Challenger { .. }) {
+            self.check(&mut agent, program).await?;
+        }
+        Ok(agent)
+    }
+
+    /// Before a game is opened: whether to pay into this contract under these terms. A game that is open is played on.
+    async fn check(&self, agent: &mut Agent<'_>, program: &Program) -> Result<(), CliError> {
+        let board = agent.read().await?;
+        let me = agent.account.address;
+        if board.games.iter().any(|game| game.doubts(me)) {
+            return Ok(());
+        }
+        let node = &agent.account.node;
+        node.genuine(agent.place.contract).await?;
+        let price = U256::from(node.gas_price().await?);
+        self.limits.check(&Deal::of(&board.job), program, Payer::Challenger, price)
     }
 }

@@ -12,8 +12,9 @@ use assay_prover::onnx::Tensor;
 use assay_prover::receipt::{receipt_of, wire_digests};
 use assay_prover::signature::SigningKey;
 use assay_prover::spill::TraceWriter;
-use assay_prover::terms::to_json;
+use assay_prover::terms::{parse_hex, to_json};
 use assay_verifier::draw::draw;
+use assay_verifier::keccak::keccak256;
 use assay_verifier::receipt::Receipt;
 use assay_verifier::signature::Signer;
 use assay_verifier::terms::{Agreement, Terms, word_of};
@@ -278,9 +279,92 @@ fn terms_bind_a_receipt_to_its_job_and_its_provider() {
             "run m.assay --input xs.npy --sample 2 --terms t.json --receipt q.json --signer other.pem -o out",
         )
         .refused(&["t.json", "provider"]);
+    // Ed25519 may sign for a job, but the terms do not say whose key it is.
+    let json = world.assay("signer new -o any.pem --json").json();
+    let any = json["signer"].as_str().unwrap();
+    world
+        .assay(&format!("{} --terms t.json", RUN.replace("k.pem", "any.pem").replace("r.json", "e.json")))
+        .done();
+    assert!(world.assay("verify e.json").done().contains("by a key that the terms do not name"));
+    world.assay("verify e.json --terms t.json").rejected(&["do not name", "--from"]);
+    world.assay(&format!("verify e.json --terms t.json --from {any}")).done();
     world.write("bad.json", b"{\"terms\": {}}");
     world.assay(&format!("{RUN} --terms bad.json")).refused(&["bad.json", "terms"]);
     assert!(!world.exists("q.json"));
+}
+
+/// Values that an output cannot have are not rounded to those that it has.
+#[test]
+fn outputs_are_compared_exactly() {
+    let (world, _) = receipted("");
+    let verify = |file: &str| world.assay(&format!("verify r.json --model m.assay --output {file}"));
+    verify("out/y.npy").done();
+    let program = Program::decode(&world.read("m.assay")).unwrap();
+    let y = npy::decode(&world.read("out/y.npy")).unwrap().to_f32();
+    let near = |by: f32| y.iter().map(|y| y + by * program.outputs[0].scale as f32).collect::<Vec<f32>>();
+    world.write("near.npy", &array(&[1, 3], near(0.3)));
+    world.write("nan.npy", &array(&[1, 3], vec![f32::NAN; 3]));
+    verify("near.npy").rejected(&["output y", "near.npy"]);
+    verify("nan.npy").rejected(&["output y", "nan.npy"]);
+}
+
+/// A link to where there is no end of bytes is no trace.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_trace_of_devices_is_refused() {
+    let (world, _) = with_key("");
+    forged(&world, 0);
+    std::fs::remove_file(world.path("trace/op-0.bin")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", world.path("trace/op-0.bin")).unwrap();
+    world.assay(&format!("{REPLAY} --trace-dir trace")).refused(&["op-0.bin", "regular"]);
+    world.assay(&format!("{DRAW} --nonce {} -n 60", "00".repeat(32))).done();
+    world.assay(&format!("{ANSWER} --trace-dir trace")).refused(&["trace"]);
+}
+
+#[test]
+fn an_audit_is_of_the_buyers_inputs_and_of_the_randomness_that_the_terms_ask_for() {
+    let (world, _) = receipted("--secp256k1");
+    let nonce = format!("--nonce {}", "5a".repeat(32));
+    world.assay(&format!("{DRAW} {nonce}")).done();
+    world.assay(ANSWER).done();
+    assert!(world.assay(CHECK).done().contains("inputs          not compared"));
+    let with = |sample: usize| world.assay(&format!("{CHECK} --input xs.npy --sample {sample}"));
+    assert!(with(2).done().contains("inputs          all equal to your files"));
+    with(1).rejected(&["input x"]);
+    // Where the terms name drand's default chain, neither a nonce nor another chain's round is a draw.
+    let mut agreed = agreement(&world);
+    let hash = "8990e7a9aaed2ffed73dbd7092123d6f289930540d7651336225dc172e51b2ce";
+    (agreed.terms.beacon_kind, agreed.terms.beacon) = (1, parse_hex(hash).unwrap());
+    world.write("t.json", to_json(&agreed).unwrap().as_bytes());
+    world.assay(&format!("{RUN} --terms t.json")).done();
+    world.assay(&format!("{DRAW} {nonce}")).refused(&["name a beacon"]);
+    let quicknet =
+        "b75c69d0b72a5d906e854e808ba7e2accb1542ac355ae486d591aa9d43765482e26cd02df835d3546d23c4b13e0dfc92";
+    world.write("round.json", format!("{{\"round\": 123, \"signature\": \"{quicknet}\"}}").as_bytes());
+    let round = format!("{DRAW} --beacon round.json --after 1692803732");
+    world.assay(&round).refused(&["another beacon"]);
+    // Where they name quicknet it is, and a draw that says another round is none.
+    let hash = "52db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e971";
+    agreed.terms.beacon = parse_hex(hash).unwrap();
+    world.write("t.json", to_json(&agreed).unwrap().as_bytes());
+    world.assay(&format!("{RUN} --terms t.json")).done();
+    world.assay(&round).done();
+    world.assay(ANSWER).done();
+    assert!(world.assay(&format!("{CHECK} --terms t.json")).done().contains("round 123 of drand's quicknet"));
+    let honest = String::from_utf8(world.read("draw.json")).unwrap();
+    for (from, to) in [("\"round\": 123", "\"round\": 124"), (&quicknet[..8], "b75c69d1")] {
+        assert!(honest.contains(from));
+        world.write("draw.json", honest.replacen(from, to, 1).as_bytes());
+        world.assay(CHECK).refused(&["draw.json"]);
+    }
+    // Where they commit to a nonce, a round is no draw.
+    agreed.terms.audit_commitment = keccak256(&[&[0x5a; 32]]);
+    (agreed.terms.beacon_kind, agreed.terms.beacon) = (0, [0; 32]);
+    world.write("t.json", to_json(&agreed).unwrap().as_bytes());
+    world.assay(&format!("{RUN} --terms t.json")).done();
+    world.assay(&round).refused(&["commit to a nonce"]);
+    world.assay(&format!("{DRAW} --nonce {}", "5b".repeat(32))).refused(&["another nonce"]);
+    world.assay(&format!("{DRAW} {nonce}")).done();
 }
 
 #[test]

@@ -28,6 +28,24 @@ fn is_cheap(name: &str, program: &Program) {
     assert!(most < (1 << 28) + 400 * bytes.len(), "{name} holds {most} bytes");
 }
 
+/// What a name says in a report is one line, and moves no cursor.
+#[test]
+fn names_with_control_characters_are_refused() {
+    let edits: [fn(&mut Program, &str); 3] = [
+        |program, name| program.inputs[0].name = name.to_string(),
+        |program, name| program.outputs[0].name = name.to_string(),
+        |program, name| program.operations[0].name = name.to_string(),
+    ];
+    for edit in edits {
+        for (name, taken) in [("a\nVERIFIED", false), ("a\u{1b}[1A", false), ("a b/\u{e9}", true)] {
+            let mut program = one_operation(&[2], &[], |_| {});
+            edit(&mut program, name);
+            assert_eq!(program.check().is_ok(), taken, "{name:?}");
+            assert_eq!(Program::decode(&program.encode()).is_ok(), taken, "{name:?}");
+        }
+    }
+}
+
 fn one_operation(sizes: &[usize], reduce: &[usize], edit: impl FnOnce(&mut Program)) -> Program {
     let mut b = Builder::new(false);
     let x = b.input(&[2], (0, 1), Visibility::Committed);
