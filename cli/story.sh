@@ -55,7 +55,7 @@ if [[ "$what" == audit ]]; then
     run run minilm.assay "${input[@]}" --receipt r.json --signer k.pem --trace-dir trace -o out
     run audit draw r.json --model minilm.assay --nonce "$nonce" -n 40 -o draw.json
     run audit answer draw.json --model minilm.assay --receipt r.json "${input[@]}" --trace-dir trace -o answer
-    run audit check r.json draw.json answer --model minilm.assay --chance 0.1
+    run audit check r.json draw.json answer --model minilm.assay "${input[@]}" --chance 0.1
     run replay r.json --model minilm.assay "${input[@]}"
     exit
 fi
