@@ -2,6 +2,7 @@
 
 use super::board::{Board, Place};
 use super::due::{Due, Outcome, Side};
+use super::limits::{Deal, LimitArgs, Payer};
 use super::node::{Account, Mined, NodeError};
 use super::state::State;
 use super::watch::tell;
@@ -105,6 +106,8 @@ pub struct Agent<'a> {
     pub path: Option<PathBuf>,
     /// What the receipt's games stand on, once it is posted.
     pub ground: Option<Ground>,
+    /// What the account may pay into, until that is checked; nothing of a side that pays no more.
+    pub limits: Option<LimitArgs>,
     /// True once the job was found: what is missing later is the node's fault, or comes back.
     pub found: bool,
 }
@@ -151,6 +154,24 @@ impl Agent<'_> {
         }
         self.found = true;
         Ok(board)
+    }
+
+    /// Before a game is opened: whether to pay into this contract under these terms. A game that is open is played on.
+    ///
+    /// # Errors
+    /// Where it is not, or the node fails.
+    pub async fn admit(&mut self, board: &Board) -> Result<(), CliError> {
+        let Some(limits) = &self.limits else { return Ok(()) };
+        let (me, node) = (self.account.address, &self.account.node);
+        if let Side::Challenger { player, .. } = &self.side
+            && !board.games.iter().any(|game| game.doubts(me))
+        {
+            node.genuine(self.place.contract).await?;
+            let price = U256::from(node.gas_price().await?);
+            limits.check(&Deal::of(&board.job), player.record.program(), Payer::Challenger, price)?;
+        }
+        self.limits = None;
+        Ok(())
     }
 
     /// True where the receipt has other bits than this run.

@@ -47,8 +47,6 @@ pub enum NodeError {
     Superseded { call: &'static str },
     #[error("{call}: the transaction {hash} is not mined, at {price} wei a gas")]
     Stuck { call: &'static str, hash: B256, price: u128 },
-    #[error("{escrow} is not the escrow of this version of assay: pay nothing into it. That stands at {own}")]
-    Forged { escrow: Address, own: Address },
     #[error("the token {token} was told to allow the amount, and does not: pay nothing in it")]
     Token { token: Address },
     #[error("{url} is chain {here}, the terms are of chain {terms}")]
@@ -195,11 +193,13 @@ impl Node {
     }
 
     /// Refuses an escrow that is not Assay's, whatever its code is.
-    pub async fn genuine(&self, escrow: Address) -> Result<(), NodeError> {
-        match is_genuine(&self.rpc, escrow).await.map_err(|error| self.failed(error))? {
-            true => Ok(()),
-            false => Err(NodeError::Forged { escrow, own: addresses().dispute }),
+    pub async fn genuine(&self, escrow: Address) -> Result<(), CliError> {
+        if is_genuine(&self.rpc, escrow).await.map_err(|error| self.failed(error))? {
+            return Ok(());
         }
+        let own = addresses().dispute;
+        let problem = "is not the escrow of this version of assay: pay nothing into it. That stands at";
+        Err(CliError::Usage(format!("{escrow} {problem} {own}")))
     }
 
     /// A block.

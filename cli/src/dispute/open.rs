@@ -22,6 +22,7 @@ impl OpenArgs {
         let (program, run) = self.seat.run()?;
         let mut agent = self.seat.take(SideName::Challenger, &program, &run).await?;
         let board = agent.read().await?;
+        agent.admit(&board).await?;
         let due = agent.due(&board)?;
         let Some(due @ Due::Open(how)) = due.iter().find(|due| matches!(due, Due::Open(_))) else {
             let me = agent.account.address;

@@ -2,13 +2,12 @@
 
 use super::agent::{Agent, place};
 use super::due::Side;
-use super::limits::{Deal, LimitArgs, Payer};
+use super::limits::LimitArgs;
 use super::node::WalletArgs;
 use super::side::{RunOfArgs, check_terms, record};
 use super::state::State;
 use crate::error::CliError;
 use crate::receipt::{PinArgs, read, read_terms};
-use alloy::primitives::U256;
 use assay_circuits::program::Program;
 use assay_prover::dispute::{Challenger, Provider};
 use assay_prover::spill::KeptRun;
@@ -87,23 +86,7 @@ impl SeatArgs {
         };
         let place = place(&agreed, account.address);
         let (path, ground) = (self.agent_state.clone(), None);
-        let mut agent = Agent { account, place, side, state, path, ground, found: false };
-        if matches!(agent.side, Side::Challenger { .. }) {
-            self.check(&mut agent, program).await?;
-        }
-        Ok(agent)
-    }
-
-    /// Before a game is opened: whether to pay into this contract under these terms. A game that is open is played on.
-    async fn check(&self, agent: &mut Agent<'_>, program: &Program) -> Result<(), CliError> {
-        let board = agent.read().await?;
-        let me = agent.account.address;
-        if board.games.iter().any(|game| game.doubts(me)) {
-            return Ok(());
-        }
-        let node = &agent.account.node;
-        node.genuine(agent.place.contract).await?;
-        let price = U256::from(node.gas_price().await?);
-        self.limits.check(&Deal::of(&board.job), program, Payer::Challenger, price)
+        let limits = matches!(side, Side::Challenger { .. }).then(|| self.limits.clone());
+        Ok(Agent { account, place, side, state, path, ground, limits, found: false })
     }
 }

@@ -103,6 +103,7 @@ pub struct Turn {
 /// Reads the chain and does the first thing that is due and possible, or the first moves.
 pub async fn turn(agent: &mut Agent<'_>, mined: &mut Vec<super::node::Mined>) -> Result<Turn, CliError> {
     let board = agent.read().await?;
+    agent.admit(&board).await?;
     let (mut refused, mut failed) = (Vec::new(), false);
     let due = agent.due(&board).unwrap_or_else(|error| {
         refused.push(error.to_string());

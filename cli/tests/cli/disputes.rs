@@ -1,6 +1,6 @@
 //! `dispute`: jobs before the contracts on a node of their own, agents as processes that are killed at will.
 
-use crate::chain::{Chain, RICH};
+use crate::chain::{Agent, Chain, RICH};
 use crate::models::{floats, perceptron};
 use crate::training;
 use crate::world::{Answer, World, asset};
@@ -131,6 +131,16 @@ impl Job {
     #[track_caller]
     fn until_claimed(&self) -> Value {
         self.until(|status| status["games"][0]["phase"] == "Answer")
+    }
+
+    /// Lets the provider's clock run out, then the time of the prize: the challenger wins, the provider loses.
+    #[track_caller]
+    fn falls(&self, challenger: &mut Agent, provider: &mut Agent) {
+        self.chain.pass(CLOCK);
+        self.until(|status| status["stage"] == "Fallen");
+        self.chain.pass(CLOCK);
+        assert_eq!((challenger.ends().0, provider.ends().0), (0, 1));
+        self.adds_up();
     }
 
     /// Asserts that what the contract has is what it owes and what nobody gets.
@@ -291,11 +301,7 @@ fn after_a_reorganisation_agents_play_the_receipt_that_stands() {
     let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
     let status = job.until_claimed();
     assert_eq!((&status["games"][0]["operation"], &status["open_games"]), (&json!(1), &json!(1)));
-    job.chain.pass(CLOCK);
-    job.until(|status| status["stage"] == "Fallen");
-    job.chain.pass(CLOCK);
-    assert_eq!((challenger.ends().0, provider.ends().0), (0, 1));
-    job.adds_up();
+    job.falls(&mut challenger, &mut provider);
 }
 
 #[test]
@@ -320,11 +326,7 @@ fn a_receipt_that_moves_to_an_earlier_block_is_found_again() {
     let mut challenger = job.chain.agent(&job.world, "c", &job.challenger_line(""));
     let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
     job.until_claimed();
-    job.chain.pass(CLOCK);
-    job.until(|status| status["stage"] == "Fallen");
-    job.chain.pass(CLOCK);
-    assert_eq!((challenger.ends().0, provider.ends().0), (0, 1));
-    job.adds_up();
+    job.falls(&mut challenger, &mut provider);
 }
 
 /// Nodes take so many topics in a filter, and answer so many questions at once.
@@ -446,13 +448,13 @@ fn agents_killed_at_any_point_resume_and_lose_no_bond() {
     let Some(job) = Job::lenet(&["--block-time", "1"]) else { return };
     job.posted("--flip 2:4321");
     let lives = [130, 410, 770, 290, 950, 190, 610, 350];
-    let (mut deaths, mut code) = (0, None);
+    let (mut deaths, mut end) = (0, None);
     let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
     for life in lives.iter().cycle() {
         let mut challenger = job.chain.agent(&job.world, "c", &job.challenger_line(""));
         std::thread::sleep(Duration::from_millis(*life));
         if challenger.kill() {
-            code = Some(challenger.ends().0);
+            end = Some(challenger.ends());
             break;
         }
         if provider.kill() {
@@ -470,11 +472,11 @@ fn agents_killed_at_any_point_resume_and_lose_no_bond() {
         }
         assert!(deaths < 400, "{status}");
     }
-    if code.is_none() {
+    let (code, report) = end.unwrap_or_else(|| {
         job.chain.pass(CLOCK);
-        code = Some(job.chain.agent(&job.world, "c", &job.challenger_line("")).ends().0);
-    }
-    assert_eq!(code, Some(0));
+        job.chain.agent(&job.world, "c", &job.challenger_line("")).ends()
+    });
+    assert_eq!(code, 0, "{report}");
     let status = job.status();
     assert_eq!((&status["stage"], status["games"].as_array().unwrap().len()), (&json!("Fallen"), 1));
     assert!(job.chain.balance(&job.challenger) > RICH);
@@ -509,12 +511,7 @@ fn a_fault_in_any_operation_of_a_training_step_or_of_integers_loses_on_a_node() 
             let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
             let status = job.until_claimed();
             assert_eq!(status["games"][0]["operation"], operation);
-            job.chain.pass(CLOCK);
-            job.until(|status| status["stage"] == "Fallen");
-            job.chain.pass(CLOCK);
-            assert_eq!(challenger.ends().0, 0, "{model}, operation {operation}");
-            assert_eq!(provider.ends().0, 1);
-            job.adds_up();
+            job.falls(&mut challenger, &mut provider);
         }
     }
 }
@@ -548,10 +545,7 @@ fn a_corrupted_gradient_in_the_seventh_of_twenty_steps_loses_on_a_node() {
     let mut provider = job.chain.agent(&job.world, "p", &job.provider_line());
     let mut challenger = job.chain.agent(&job.world, "c", &job.challenger_line("--receipt r.json"));
     assert_eq!(job.until_claimed()["games"][0]["operation"], 18);
-    job.chain.pass(CLOCK);
-    job.until(|status| status["stage"] == "Fallen");
-    job.chain.pass(CLOCK);
-    assert_eq!((challenger.ends().0, provider.ends().0), (0, 1));
+    job.falls(&mut challenger, &mut provider);
     assert!(job.chain.balance(&job.challenger) > RICH);
     job.adds_up();
 }
