@@ -152,7 +152,7 @@ fn extents(counts: &[usize], stride: usize) -> Option<Vec<usize>> {
 /// A bound of the chunks that a box of an operand touches.
 fn span_chunks(access: &Access, operand: &Operand, axes: &[usize], extents: &[usize]) -> usize {
     let strides = operand.shape.strides();
-    let mut span = 0u64;
+    let (mut span, mut row) = (0u64, 0u64);
     let mut rows = 1u64;
     for (&axis, &extent) in axes.iter().zip(extents) {
         let moves = access.index.iter().zip(&strides).map(|(affine, &stride)| {
@@ -162,18 +162,19 @@ fn span_chunks(access: &Access, operand: &Operand, axes: &[usize], extents: &[us
         let reach = moves.fold(0u64, u64::saturating_add).saturating_mul(operand.width as u64);
         let along = reach.saturating_mul(extent as u64 - 1);
         span = span.saturating_add(along);
-        if reach > operand.width as u64 {
-            rows = rows.saturating_mul(extent as u64);
+        match reach > operand.width as u64 {
+            true => rows = rows.saturating_mul(extent as u64),
+            false => row = row.saturating_add(along),
         }
     }
-    // In one piece the span, or element by element and row by row: rows have at most two chunks each.
+    // In one piece the span, or row by row, each wherever it starts.
     let bytes = operand.shape.cells() as u64 * operand.width as u64;
     let whole = bytes.div_ceil(CHUNK as u64);
     let aligned = |span: u64| match span {
         0 => 1,
         _ => (span + operand.width as u64 - 1) / CHUNK as u64 + 2,
     };
-    let by_rows = rows.saturating_mul(2);
+    let by_rows = rows.saturating_mul((row + operand.width as u64 - 1) / CHUNK as u64 + 2);
     aligned(span).min(by_rows.max(1)).min(whole).max(1) as usize
 }
 

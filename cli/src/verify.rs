@@ -58,8 +58,11 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "[NAME=]FILE", num_args = 1..)]
     output: Vec<String>,
     /// Of a proof of a sample: the randomness that you gave; another draw is a rejection.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "draw")]
     beacon: Option<PathBuf>,
+    /// Of a proof of a sample: the number of draws that you asked for; a proof of fewer is a rejection.
+    #[arg(long, value_name = "N")]
+    draw: Option<u32>,
     /// Of a proof of a sample: what the run was committed to before you gave the randomness; another one is a rejection.
     #[arg(long, value_name = "FILE")]
     commitment: Option<PathBuf>,
@@ -124,7 +127,7 @@ impl SampleReport {
         ];
         if !(beacon && commitment) {
             let note = "worth that only if the randomness was yours and came after the commitment";
-            lines.push(format!("                {note} (--beacon, --commitment)"));
+            lines.push(format!("                {note} (--beacon, --draw, --commitment)"));
         }
         lines
     }
@@ -214,6 +217,18 @@ impl VerifyArgs {
 
     /// Compares a draw with what the buyer gave and got before it.
     fn compare_draw(&self, drawn: Option<&Drawn>) -> Result<Option<String>, CliError> {
+        if let Some(asked) = self.draw {
+            match drawn {
+                None => {}
+                Some(drawn) if drawn.samples >= asked => {}
+                Some(drawn) => {
+                    let fewer = drawn.samples;
+                    return Ok(Some(format!(
+                        "the proof is of {fewer} draws, fewer than the {asked} of --draw"
+                    )));
+                }
+            }
+        }
         let wanted = [("beacon", &self.beacon), ("commitment", &self.commitment)];
         for (what, path) in wanted {
             let Some(path) = path else { continue };
@@ -238,7 +253,7 @@ impl VerifyArgs {
         if self.model.vk.is_some() {
             return Err(CliError::Usage("a receipt is of a program: give --model, not --vk".to_string()));
         }
-        if self.beacon.is_some() || self.commitment.is_some() {
+        if self.beacon.is_some() || self.draw.is_some() || self.commitment.is_some() {
             let of =
                 "--beacon and --commitment are about proofs of a sample; a receipt is audited (assay audit)";
             return Err(CliError::Usage(of.to_string()));

@@ -320,8 +320,9 @@ impl Account {
             Ok(gas) => gas,
             Err(error) => return Err(self.refused(call, error).await),
         };
-        // A move's own price depends on what it finds; what is left over is not paid.
-        let request = request.with_gas_limit(gas + gas / 4).with_nonce(number);
+        // A move's own price depends on what it finds; what is left over is not paid. Chains with EIP-7825 take no more.
+        let limit = (gas + gas / 4).min(gas.max(1 << 24));
+        let request = request.with_gas_limit(limit).with_nonce(number);
         Ok(Pending { call, request, number, fees, sent: Vec::new() })
     }
 

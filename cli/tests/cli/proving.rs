@@ -165,15 +165,19 @@ fn a_sample_is_committed_to_drawn_and_proven() {
     world.assay(&format!("{run} --commit-only -o x.commit")).done();
     world.assay(&format!("{run} --draw 2 --beacon nonce.hex -o s.proof")).done();
     let verify = "verify s.proof --model m.assay --input xs.npy --sample 2";
-    let verdict = world.assay(&format!("{verify} --beacon nonce.hex --commitment x.commit")).done();
+    let verdict = world.assay(&format!("{verify} --beacon nonce.hex --draw 2 --commitment x.commit")).done();
     assert!(verdict.contains("covers") && verdict.contains("worth"), "{verdict}");
     assert!(world.assay(verify).done().contains("--beacon"));
     let json = world.assay(&format!("{verify} --json")).json();
     assert_eq!(json["coverage"]["samples"], 2);
     assert!(!json["coverage"]["operations"].as_array().unwrap().is_empty());
-    world.assay(&format!("{verify} --beacon other.hex")).rejected(&["beacon", "5a5a"]);
+    world.assay(&format!("{verify} --beacon other.hex --draw 2")).rejected(&["beacon", "5a5a"]);
+    // Who asks for a draw says how many: a prover would choose the most that miss what it forged.
+    world.assay(&format!("{verify} --beacon nonce.hex")).refused(&["--draw"]);
+    world.assay(&format!("{verify} --beacon nonce.hex --draw 3")).rejected(&["2 draws", "fewer than the 3"]);
+    world.assay(&format!("{verify} --beacon nonce.hex --draw 1")).done();
     world.assay(&format!("{verify} --commitment nonce.hex")).rejected(&["commitment"]);
-    world.assay("verify p.proof --model m.assay --beacon nonce.hex").refused(&["nothing was drawn"]);
+    world.assay("verify p.proof --model m.assay --beacon nonce.hex --draw 2").refused(&["nothing was drawn"]);
     world.write("short.hex", b"5a");
     world.assay(&format!("{run} --draw 2 --beacon short.hex -o t.proof")).refused(&["32 bytes"]);
 }

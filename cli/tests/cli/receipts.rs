@@ -166,7 +166,7 @@ fn usage_that_cannot_work_is_an_error() {
     world.assay("verify r2.json").rejected(&["malformed"]);
     world.assay("replay r2.json --model m.assay --input xs.npy --sample 2").rejected(&["malformed"]);
     world.assay("export --format ree r2.json -o e.json").rejected(&["malformed"]);
-    world.assay("verify r.json --beacon r2.json").refused(&["proofs of a sample"]);
+    world.assay("verify r.json --beacon r2.json --draw 1").refused(&["proofs of a sample"]);
     world.assay("verify r.json --commitment r2.json").refused(&["proofs of a sample"]);
     world
         .assay("replay r.json --model m.assay --input xs.npy --sample 2 --trace-dir none")

@@ -24,8 +24,14 @@ use assay_verifier::referee::{GROUND_BYTES, RefereeError, judgeable};
 use assay_verifier::tensor_tree::LEVELS;
 use thiserror::Error;
 
-/// The most gas that a move may take.
+/// The most gas that a move may take. Chains with EIP-7825 take no transaction of more than 2^24.
 pub const MOST_GAS: u64 = 8_000_000;
+/// The most bytes that the data of a move may have: nodes pass on no transaction above 128 KiB.
+pub const MOST_BYTES: u64 = (128 << 10) - 1024;
+/// The most nodes of an expression of integers: a node of one byte costs a judge as much as an index map of many.
+pub const MOST_NODES: usize = 64;
+/// The price of what is longer than [`MOST_BYTES`].
+const TOO_LONG: u64 = u64::MAX;
 
 /// Gas of what the contracts do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +58,14 @@ pub struct GasTable {
     pub judge: u64,
     /// A byte of the descriptor, tables aside, that is interpreted.
     pub descriptor_byte: u64,
+    /// A term of a sum that has fewer bytes than it takes gas to interpret.
+    pub term: u64,
+    /// An axis of the loop, once a term.
+    pub axis: u64,
+    /// What posting a receipt does beyond its outputs: the job, its hashes, the event.
+    pub post: u64,
+    /// An output of a receipt that is posted, beyond the nodes of its paths.
+    pub output: u64,
     /// A factor along a run of cells or a piece of it: where it lies, search of the opening.
     pub run: u64,
     /// A term of an index map, once a run.
@@ -83,6 +97,10 @@ pub const GAS: GasTable = GasTable {
     tensor_node: 5_500,
     judge: 18_000,
     descriptor_byte: 80,
+    term: 700,
+    axis: 120,
+    post: 75_000,
+    output: 8_000,
     run: 2_000,
     index_term: 400,
     cell: 350,
@@ -100,6 +118,7 @@ const CALL: Calldata = Calldata { zeros: 900, others: 330 };
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]
 pub enum Play {
+    Post,
     Open,
     Reveal,
     Pick,
@@ -136,6 +155,14 @@ pub enum Priceless {
         /// A bound of its gas.
         gas: u64,
     },
+    /// A move is longer than nodes pass on.
+    #[error("operation {operation}: {play:?} may have more than {MOST_BYTES} bytes of data")]
+    TooLong {
+        /// The operation.
+        operation: usize,
+        /// The move.
+        play: Play,
+    },
     /// The referee judges no such operation.
     #[error("operation {operation}: {error}")]
     Unjudgeable {
@@ -149,21 +176,24 @@ pub enum Priceless {
 /// Bounds the gas of every dispute about a program that [`Program::check`] accepts.
 ///
 /// # Errors
-/// Where a move may take more than [`MOST_GAS`], or an operation cannot be judged.
+/// Where a move, or posting the receipt, may take more than [`MOST_GAS`] or [`MOST_BYTES`], or an operation cannot be judged.
 pub fn price(program: &Program, gas: &GasTable) -> Result<Price, Priceless> {
     let count = program.operations.len();
     let mut price = Price { provider: 0, challenger: 0, dearest: (0, Play::Timeout, 0) };
+    bounded(0, Play::Post, post(program, gas))?;
     for operation in 0..count {
         let unjudgeable = |error| Priceless::Unjudgeable { operation, error };
         let missing = RefereeError::Unjudgeable("it has no descriptor");
         let bytes = program.descriptor(operation).ok_or(missing).map_err(unjudgeable)?.encode();
         let descriptor = judgeable(&bytes).map_err(unjudgeable)?;
+        if nodes(&descriptor.operation.expression) > MOST_NODES {
+            let many = RefereeError::Unjudgeable("its expression has too many nodes");
+            return Err(unjudgeable(many));
+        }
         let costs = Costs { program, gas, descriptor: &descriptor, bytes: bytes.len() as u64 };
         let (mut provider, mut challenger) = (0u64, 0u64);
         for (play, times, cost) in costs.moves() {
-            if cost > MOST_GAS {
-                return Err(Priceless::TooDear { operation, play, gas: cost });
-            }
+            bounded(operation, play, cost)?;
             if cost > price.dearest.0 {
                 price.dearest = (cost, play, operation);
             }
@@ -177,6 +207,47 @@ pub fn price(program: &Program, gas: &GasTable) -> Result<Price, Priceless> {
         price.challenger = price.challenger.max(challenger);
     }
     Ok(price)
+}
+
+/// Refuses a move that a chain may not take.
+fn bounded(operation: usize, play: Play, gas: u64) -> Result<(), Priceless> {
+    match gas {
+        TOO_LONG => Err(Priceless::TooLong { operation, play }),
+        gas if gas > MOST_GAS => Err(Priceless::TooDear { operation, play, gas }),
+        _ => Ok(()),
+    }
+}
+
+/// Gas of a transaction with so many bytes that are not zero beyond those of a call.
+fn transaction(gas: &GasTable, bytes: u64, execution: u64) -> u64 {
+    let data = Calldata { others: CALL.others + bytes, ..CALL };
+    match data.zeros + data.others > MOST_BYTES {
+        true => TOO_LONG,
+        false => data.gas(gas.turn + gas.byte * bytes + execution),
+    }
+}
+
+/// Posting the receipt: ground, terms with the inputs' digests, and for each output its digest, its path in the trace, and its leaf
+/// in the program.
+fn post(program: &Program, gas: &GasTable) -> u64 {
+    let (trace, outputs) = (depth(program.operations.len() as u64), program.outputs.len() as u64);
+    let leaves = (0..program.outputs.len()).filter_map(|i| program.output_bytes(i));
+    // Seven words of an output beside its path: operation, digest, four places and lengths, what fills up the leaf.
+    let bytes: u64 = leaves.map(|leaf| leaf.len() as u64 + 32 * (7 + trace)).sum();
+    let inputs = 32 * program.inputs.len() as u64;
+    let each = gas.output + gas.keccak_node * (2 * trace + 4);
+    transaction(gas, GROUND_BYTES as u64 + 32 * 24 + inputs + bytes, gas.post + outputs * each)
+}
+
+/// Nodes of an expression of integers; a formula's are bounded where it is read.
+fn nodes(expression: &Expression) -> usize {
+    match expression {
+        Expression::Sum(_) | Expression::Formula(_) => 1,
+        Expression::Divide { of, .. } | Expression::Clamp { of, .. } | Expression::Table { of, .. } => {
+            1 + nodes(of)
+        }
+        Expression::Max(a, b) => 1 + nodes(a) + nodes(b),
+    }
 }
 
 /// Depth of a tree of so many leaves, each level doubling.
@@ -198,8 +269,7 @@ struct Costs<'a> {
 impl Costs<'_> {
     /// A transaction of so many bytes beyond the position, none of them zero, that executes so much.
     fn transaction(&self, bytes: u64, execution: u64) -> u64 {
-        let data = Calldata { others: CALL.others + bytes, ..CALL };
-        data.gas(self.gas.turn + self.gas.byte * bytes + execution)
+        transaction(self.gas, bytes, execution)
     }
 
     /// The moves of a game about this operation, how often each is made at most, and their gas.
@@ -250,7 +320,15 @@ impl Costs<'_> {
 
     /// Reading the descriptor.
     fn describe(&self) -> u64 {
-        self.gas.judge + self.gas.descriptor_byte * self.interpreted()
+        let operation = &self.descriptor.operation;
+        let axes = operation.loop_sizes().len() as u64;
+        // What a term with few factors, or none, takes beyond its bytes: a term has eleven at least, a factor ten.
+        let beyond = |term: &Term| {
+            let bytes = 11 + 10 * term.factors.len() as u64;
+            (self.gas.term + self.gas.axis * axes).saturating_sub(self.gas.descriptor_byte * bytes)
+        };
+        let terms: u64 = operation.sums.iter().flat_map(|sum| &sum.terms).map(beyond).sum();
+        self.gas.judge + self.gas.descriptor_byte * self.interpreted() + terms
     }
 
     /// Bytes of the descriptor that are interpreted: all but those of tables.
@@ -313,7 +391,7 @@ impl Costs<'_> {
         let innermost = self.innermost(term);
         let runs = if innermost.is_multiple_of(stride) { 1 } else { 1 + stride.div_ceil(innermost) };
         let aims: u64 = term.factors.iter().map(|access| self.aim(access)).sum();
-        let pieces = MAX_CHUNKS as u64 * self.gas.run;
+        let pieces = (runs * MAX_CHUNKS as u64).min(stride) * term.factors.len() as u64 * self.gas.run;
         let is_narrow =
             |access: &Access| self.descriptor.operand(access.source).is_some_and(|x| x.width <= 2);
         let cell = match self.descriptor.precision {
@@ -424,12 +502,12 @@ impl Costs<'_> {
 
     fn expression(&self, expression: &Expression) -> u64 {
         match expression {
-            Expression::Sum(_) => self.gas.integer,
+            Expression::Sum(_) => 3 * self.gas.integer,
             Expression::Divide { of, .. } | Expression::Clamp { of, .. } => {
-                2 * self.gas.integer + self.expression(of)
+                3 * self.gas.integer + self.expression(of)
             }
-            Expression::Table { of, .. } => 4 * self.gas.integer + self.expression(of),
-            Expression::Max(a, b) => self.gas.integer + self.expression(a) + self.expression(b),
+            Expression::Table { of, .. } => 5 * self.gas.integer + self.expression(of),
+            Expression::Max(a, b) => 3 * self.gas.integer + self.expression(a) + self.expression(b),
             Expression::Formula(formula) => self.gas.real + self.formula(formula),
         }
     }

@@ -14,7 +14,7 @@ use assay_circuits::program::{
 use assay_circuits::shape::Shape;
 use assay_circuits::tensor::{Bounds, REAL_BOUNDS};
 use assay_prover::dispute::calldata::{Calldata, TRANSACTION};
-use assay_prover::dispute::price::{GAS, MOST_GAS, Play, Priceless, price};
+use assay_prover::dispute::price::{GAS, MOST_GAS, Play, Price, Priceless, price};
 use assay_prover::dispute::{Provider, Record};
 use assay_verifier::dispute::{self, Move, Next, Open, Sender, Side};
 use assay_verifier::referee::{RefereeError, judgeable};
@@ -135,6 +135,8 @@ fn no_bound_is_below_the_game_of_a_kind_or_far_above_it() {
     for kind in kinds {
         let of = |what: &str| played[&format!("{}: {what}", kind.name)];
         let bound = price(&kind.program, &GAS).unwrap();
+        let Price { provider, challenger, dearest } = bound;
+        println!("{}: dearest {}, G_P {provider}, G_C {challenger}", kind.name, dearest.0);
         let pairs = [
             (bound.provider, of("provider") + 8 * METERED),
             (bound.challenger, of("challenger") + 8 * METERED),
@@ -219,8 +221,65 @@ fn a_table_of_65536_entries_is_refused_and_one_of_256_is_not() {
             &GAS,
         )
     };
-    assert!(matches!(table(1 << 16), Err(Priceless::TooDear { operation: 0, .. })));
+    // Its descriptor is in a move, which nodes pass on up to a size.
+    let too_long = |play| Err(Priceless::TooLong { operation: 0, play });
+    assert_eq!(table(1 << 16), too_long(Play::RevealLeaf));
+    assert_eq!(table(33_000), too_long(Play::RevealLeaf));
+    assert!(table(30_000).is_ok());
     assert!(table(256).unwrap().dearest.0 < 1_000_000);
+}
+
+// 17
+#[test]
+fn what_takes_a_judge_more_gas_than_bytes_is_priced_or_refused() {
+    fn greatest(depth: usize) -> Expression {
+        match depth {
+            0 => Expression::Sum(0),
+            _ => Expression::Max(Box::new(greatest(depth - 1)), Box::new(greatest(depth - 1))),
+        }
+    }
+    let inputs = || vec![(vec![9], BYTE)];
+    let of = |terms: Vec<Term>, sums: usize, expression: Expression| {
+        let mut operation = operation(Class::Map, &[9], terms, BYTE, expression);
+        operation.sums = vec![operation.sums[0].clone(); sums];
+        with_one(Precision::Int8, inputs(), operation)
+    };
+    let one = || vec![plain(read(Source::Input(0), 0))];
+    // 31 and 127 nodes.
+    assert!(price(&of(one(), 1, greatest(4)), &GAS).is_ok());
+    let many = RefereeError::Unjudgeable("its expression has too many nodes");
+    let refused = Err(Priceless::Unjudgeable { operation: 0, error: many });
+    assert_eq!(price(&of(one(), 1, greatest(6)), &GAS), refused);
+    // Terms of eleven bytes: with eight axes, to describe 4,096 of them takes 6,674,831.
+    let empty = || vec![Term { coefficient: 0, factors: vec![] }; 1024];
+    let mut terms = of(empty(), 4, Expression::Sum(0));
+    let dearest = price(&terms, &GAS).unwrap_or_else(|error| panic!("{error}")).dearest.0;
+    assert!(dearest > 4_096 * 820, "{dearest}");
+    terms.operations[0].reduce = vec![1; 7];
+    terms.check().unwrap();
+    let dear = price(&terms, &GAS);
+    assert!(matches!(dear, Err(Priceless::TooDear { .. })) || dear.unwrap().dearest.0 > 6_674_831);
+}
+
+// 17
+#[test]
+fn a_receipt_that_no_transaction_can_post_is_refused() {
+    let with = |outputs: usize, name: &str| {
+        let terms = vec![plain(read(Source::Input(0), 0))];
+        let copy = operation(Class::Move, &[9], terms, BYTE, Expression::Sum(0));
+        let mut program = with_one(Precision::Int8, vec![(vec![9], BYTE)], copy);
+        let (operation, output) = (program.operations[0].clone(), program.outputs[0].clone());
+        program.operations = vec![operation; outputs];
+        let named = |i: usize| Output { name: format!("{name}{i}"), operation: i, ..output.clone() };
+        program.outputs = (0..outputs).map(named).collect();
+        program.check().unwrap();
+        price(&program, &GAS)
+    };
+    // As measured: 200 outputs take 110,021 bytes and 3,155,020 gas.
+    assert!(with(1, "y").is_ok() && with(200, "layer.weight.next").is_ok());
+    let refused = Err(Priceless::TooLong { operation: 0, play: Play::Post });
+    assert_eq!(with(1024, "y"), refused);
+    assert_eq!(with(3, &"y".repeat(60_000)), refused);
 }
 
 // 17
