@@ -10,6 +10,7 @@ use assay_prover::train::{Optimiser, step};
 use assay_verifier::hex::Hex;
 use clap::{Args, ValueEnum};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -101,14 +102,22 @@ impl CompileArgs {
         let step = step(&graph, image.as_ref(), self.train.optimiser(which), false)
             .map_err(|source| CliError::Train { path: self.model.clone(), source: Box::new(source) })?;
         let folder = self.train.init.clone().unwrap_or_else(|| self.out.out.with_extension("init"));
+        let name = |input: usize| file_name(&step.program.inputs[input].name);
+        let mut files = BTreeSet::new();
+        for (input, ..) in &step.state {
+            // `--state` looks for the next value of an input first.
+            if !(files.insert(name(*input)) && files.insert(format!("{}.next", name(*input)))) {
+                let problem = format!("two weights would have one file: {}", name(*input));
+                return Err(CliError::content(&self.model, problem));
+            }
+        }
         std::fs::create_dir_all(&folder)
             .map_err(|source| FileError::Write { path: folder.clone(), source })?;
         for (input, _, initial) in &step.state {
             let values: Vec<f32> = initial.bits.iter().map(|&bits| f32::from_bits(bits)).collect();
             let tensor = Tensor::new(initial.shape.sizes().to_vec(), values)
                 .map_err(|error| CliError::Internal(error.to_string()))?;
-            let name = file_name(&step.program.inputs[*input].name);
-            write_tensor(&folder.join(format!("{name}.npy")), &tensor)?;
+            write_tensor(&folder.join(format!("{}.npy", name(*input))), &tensor)?;
         }
         let program = step.program;
         let encoded = program.encode();

@@ -118,6 +118,7 @@ impl Agent<'_> {
     /// # Errors
     /// Where the node fails; where the receipt is not of the program, or a provider's not of its own run.
     pub async fn read(&mut self) -> Result<Board, CliError> {
+        self.account.begin().await?;
         let node = &self.account.node;
         let board = self.place.read(node, &mut self.state).await?;
         // A node that lags, or a chain that has just replaced some blocks, ends no agent.

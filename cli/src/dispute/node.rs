@@ -1,7 +1,7 @@
 //! A chain through its node, and the transactions of one account.
 //!
 //! A transaction always takes the account's next number that no block has yet. So one that an agent sent before it was
-//! killed is replaced by the next or mined in its place. Of several that waited together a move may be sent twice then: the
+//! killed is replaced by the next or mined in its place. The number is read before the chain is. Of several that waited together a move may be sent twice then: the
 //! second finds another position, and costs the gas of finding that.
 
 use super::units::amount;
@@ -20,6 +20,7 @@ use alloy::transports::{RpcError, TransportErrorKind};
 use assay_contracts::{Call, addresses, is_genuine, reason};
 use assay_prover::signature::SigningKey;
 use clap::Args;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -100,6 +101,8 @@ pub struct Account {
     pub address: Address,
     wallet: EthereumWallet,
     key: SigningKey,
+    /// The number of the next transaction, where it was read before what the transaction follows from.
+    number: Cell<Option<u64>>,
 }
 
 /// What a unit of gas may cost.
@@ -161,7 +164,8 @@ impl WalletArgs {
         let other = || wrong_key(&self.wallet);
         let signer = PrivateKeySigner::from_slice(&key.account().ok_or_else(other)?).map_err(|_| other())?;
         let address = signer.address();
-        Ok(Account { node: self.rpc.connect().await?, address, wallet: signer.into(), key })
+        let number = Cell::new(None);
+        Ok(Account { node: self.rpc.connect().await?, address, wallet: signer.into(), key, number })
     }
 }
 
@@ -258,10 +262,24 @@ impl Account {
         ProviderBuilder::new().wallet(self.wallet.clone()).connect_http(self.node.url.clone())
     }
 
+    /// Reads the next number, for a transaction that follows from what is read of the chain after this. One that was sent before
+    /// and is mined in between has the number then, and nothing is done twice.
+    pub async fn begin(&self) -> Result<(), NodeError> {
+        self.number.set(Some(self.node.next_number(self.address).await?));
+        Ok(())
+    }
+
+    async fn next_number(&self) -> Result<u64, NodeError> {
+        match self.number.take() {
+            Some(number) => Ok(number),
+            None => self.node.next_number(self.address).await,
+        }
+    }
+
     /// Sends calls without money, numbered one after the other, and waits until all are mined: what each became, those that the
     /// contract refuses first.
     pub async fn send_all(&self, to: Address, calls: &[Call]) -> Vec<Result<Mined, NodeError>> {
-        let (fees, first) = match (self.node.fees().await, self.node.next_number(self.address).await) {
+        let (fees, first) = match (self.node.fees().await, self.next_number().await) {
             (Ok(fees), Ok(first)) => (fees, first),
             (Err(error), _) | (_, Err(error)) => return vec![Err(error)],
         };
@@ -299,7 +317,7 @@ impl Account {
         request: TransactionRequest,
     ) -> Result<Mined, NodeError> {
         let fees = self.node.fees().await?;
-        let number = self.node.next_number(self.address).await?;
+        let number = self.next_number().await?;
         let mut pending = self.prepare(call, request, number, fees).await?;
         self.submit(&mut pending).await?;
         self.deliver(pending).await

@@ -68,14 +68,18 @@ pub fn floats(shape: &[usize], seed: usize) -> Tensor {
 
 /// `y = relu(x W + b) V` with x of 4 and y of 3 elements and a batch axis N.
 pub fn perceptron(seed: usize, opset: i64) -> Vec<u8> {
+    perceptron_of(seed, opset, ["W", "b", "V"])
+}
+
+/// The perceptron with other names of its weights.
+pub fn perceptron_of(seed: usize, opset: i64, [w, b, v]: [&str; 3]) -> Vec<u8> {
     let nodes = vec![
-        node("MatMul", &["x", "W"], "xW"),
-        node("Add", &["xW", "b"], "sum"),
+        node("MatMul", &["x", w], "xW"),
+        node("Add", &["xW", b], "sum"),
         node("Relu", &["sum"], "h"),
-        node("MatMul", &["h", "V"], "y"),
+        node("MatMul", &["h", v], "y"),
     ];
-    let constants =
-        [("W", floats(&[4, 5], seed)), ("b", floats(&[5], seed + 1)), ("V", floats(&[5, 3], seed + 2))];
+    let constants = [(w, floats(&[4, 5], seed)), (b, floats(&[5], seed + 1)), (v, floats(&[5, 3], seed + 2))];
     model(
         vec![value("x", vec![Dim::Named("N"), Dim::Is(4)])],
         vec![value("y", vec![Dim::Named("N"), Dim::Is(3)])],

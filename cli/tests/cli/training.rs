@@ -1,5 +1,6 @@
 //! `compile --train`, and chains of steps with a receipt each.
 
+use crate::models::perceptron_of;
 use crate::world::{World, asset};
 use assay_prover::files::npy;
 use assay_prover::onnx::Tensor;
@@ -102,6 +103,12 @@ fn what_cannot_be_trained_is_refused_by_name() {
         .assay(&format!("compile {model} --train sgd --lr 0.1 --batch 2 --bits 8 -o s.assay"))
         .refused(&["--bits"]);
     world.assay(&format!("compile {model} --lr 0.1 -o s.assay")).refused(&["--train"]);
+    for names in [["W", "W.next", "V"], ["a/b", "b", "a_b"]] {
+        world.write("p.onnx", &perceptron_of(0, 13, names));
+        world
+            .assay("compile p.onnx --train sgd --lr 0.1 --batch 2 -o s.assay")
+            .refused(&["two weights", "one file"]);
+    }
     world.assay(&format!("compile {model} --train adam --lr 0.001 --batch 2 -o s.assay")).done();
     assert!(world.exists("s.init/beta1.power.npy"));
 }
