@@ -464,11 +464,12 @@ impl Program {
         if let Some(&(which, count, _)) = counts.iter().find(|(_, count, most)| count > most) {
             return Err(part(which, count, "there are too many"));
         }
-        let names = self.inputs.iter().map(|input| ("input", &input.name));
-        let names = names.chain(self.outputs.iter().map(|output| ("output", &output.name)));
-        let mut names = names.chain(self.operations.iter().map(|operation| ("operation", &operation.name)));
-        if let Some((which, _)) = names.find(|(_, name)| name.chars().any(char::is_control)) {
-            return Err(part(which, 0, "a name has control characters"));
+        let inputs = self.inputs.iter().enumerate().map(|(i, input)| ("input", i, &input.name));
+        let outputs = self.outputs.iter().enumerate().map(|(i, output)| ("output", i, &output.name));
+        let operations = self.operations.iter().enumerate().map(|(i, own)| ("operation", i, &own.name));
+        let mut names = inputs.chain(outputs).chain(operations);
+        if let Some((which, i, _)) = names.find(|(.., name)| name.chars().any(char::is_control)) {
+            return Err(part(which, i, "its name has control characters"));
         }
         for (i, input) in self.inputs.iter().enumerate() {
             if !(input.scale.is_finite() && input.scale > 0.0) {

@@ -18,9 +18,10 @@ mod words {
 }
 
 /// How far a job is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stage {
     /// There is no such job.
+    #[default]
     None,
     /// The buyer has paid in.
     Offered,
@@ -77,7 +78,7 @@ impl Status {
 }
 
 /// A job, as the contract has it. Times are seconds, amounts the smallest unit of the token.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Job {
     /// Who pays.
     pub buyer: Address,

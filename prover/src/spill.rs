@@ -29,8 +29,7 @@ pub fn wire_path(folder: &Path, operation: usize) -> PathBuf {
 
 /// The bytes of a wire's file; a link to a device, of which there is no end, is none.
 fn wire_bytes(path: &Path) -> Result<Vec<u8>, FileError> {
-    let file = std::fs::metadata(path).is_ok_and(|data| data.is_file());
-    if path.exists() && !file {
+    if std::fs::metadata(path).is_ok_and(|data| !data.is_file()) {
         let reason = "is no regular file".to_string();
         return Err(FileError::Format { path: path.to_path_buf(), reason });
     }

@@ -4,9 +4,13 @@ mod common;
 
 use assay_circuits::descriptor::{CHUNK, Descriptor, MAX_CHUNKS};
 use assay_circuits::execute::execute;
-use assay_circuits::program::{Program, Source};
-use assay_circuits::tensor::Tensor;
-use common::programs::{Numbers, recipes};
+use assay_circuits::expression::Expression;
+use assay_circuits::program::{
+    Access, Affine, Class, Input, Operation, Output, Program, Source, Sum, Term, Visibility,
+};
+use assay_circuits::shape::Shape;
+use assay_circuits::tensor::{Bounds, Tensor};
+use common::programs::{Numbers, empty, recipes};
 use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -44,6 +48,54 @@ fn agrees(program: &Program, inputs: &[Tensor]) {
             assert_eq!(descriptor.finish(&output, state, &mut read), Ok(expected));
             assert_eq!(descriptor.window(descriptor.windows()), None);
         }
+    }
+}
+
+/// Rows of eight and of four bytes an element, along which a window of 512 would lie in eight chunks.
+#[test]
+fn a_window_along_wide_rows_opens_no_more_chunks_than_any_other() {
+    let shape = |sizes: &[usize]| Shape::new(sizes.to_vec()).unwrap();
+    let both = || vec![Affine::new(0, &[(0, 1)]), Affine::new(0, &[(1, 1)])];
+    let byte = Bounds { lo: -128, hi: 127 };
+    let times = |power: u32| {
+        let bounds = Bounds { lo: byte.lo << power, hi: byte.hi << power };
+        let factors = vec![Access { source: Source::Input(0), index: both() }];
+        operation(Class::Map, &[4, 512], &[], Term { coefficient: 1 << power, factors }, bounds)
+    };
+    let factors = vec![
+        Access { source: Source::Operation(0), index: both() },
+        Access { source: Source::Operation(1), index: both() },
+    ];
+    let wide = Bounds { lo: -(1 << 60), hi: 1 << 60 };
+    let product = operation(Class::Fold, &[4], &[512], Term { coefficient: 1, factors }, wide);
+    let mut program = empty();
+    let (name, visibility) = ("x".to_string(), Visibility::Public);
+    program.inputs.push(Input {
+        name,
+        shape: shape(&[4, 512]),
+        bounds: byte,
+        scale: 1.0,
+        visibility,
+        image: None,
+    });
+    program.operations = vec![times(26), times(10), product];
+    let name = "y".to_string();
+    program.outputs.push(Output { name, operation: 2, scale: 1.0, visibility });
+    program.check().unwrap();
+    let widths = [0, 1].map(|i| program.width(Source::Operation(i)).unwrap());
+    assert_eq!(widths, [8, 4]);
+    let values = (0..4 * 512).map(|i| (i * 7919) % 256 - 128).collect();
+    agrees(&program, &[Tensor { shape: shape(&[4, 512]), values }]);
+}
+
+fn operation(class: Class, shape: &[usize], reduce: &[usize], term: Term, bounds: Bounds) -> Operation {
+    Operation {
+        name: "op".to_string(),
+        class,
+        shape: Shape::new(shape.to_vec()).unwrap(),
+        reduce: reduce.to_vec(),
+        sums: vec![Sum { terms: vec![term], bounds }],
+        expression: Expression::Sum(0),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `assay dispute accept`: the provider checks the terms against its own files, and locks its bond.
 
 use super::agent::place;
-use super::limits::{Deal, LimitArgs, Payer};
+use super::limits::{LimitArgs, Payer};
 use super::node::WalletArgs;
 use super::side::{JobOfArgs, check_terms};
 use super::units::{amount, parse_amount, parse_span, span};
@@ -61,7 +61,7 @@ impl AcceptArgs {
             stage => return refuse(format!("the job is {stage:?}, not offered")),
         }
         let price = U256::from(account.node.gas_price().await?);
-        self.limits.check(&Deal::of(&before), &program, Payer::Provider, price)?;
+        self.limits.check(&before, &program, Payer::Provider, price)?;
         let now = account.node.block(BlockNumberOrTag::Latest).await?.header.timestamp;
         let to_post = terms.post_by.saturating_sub(now);
         if to_post < self.least_to_post.as_secs() {

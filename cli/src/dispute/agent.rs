@@ -2,7 +2,7 @@
 
 use super::board::{Board, Place};
 use super::due::{Due, Outcome, Side};
-use super::limits::{Deal, LimitArgs, Payer};
+use super::limits::{LimitArgs, Payer};
 use super::node::{Account, Mined, NodeError};
 use super::state::State;
 use super::watch::tell;
@@ -169,7 +169,7 @@ impl Agent<'_> {
         {
             node.genuine(self.place.contract).await?;
             let price = U256::from(node.gas_price().await?);
-            limits.check(&Deal::of(&board.job), player.record.program(), Payer::Challenger, price)?;
+            limits.check(&board.job, player.record.program(), Payer::Challenger, price)?;
         }
         self.limits = None;
         Ok(())
@@ -221,8 +221,8 @@ impl Agent<'_> {
     /// Does something else than a move.
     ///
     /// # Errors
-    /// Where the contract or the node refuses it, or the terms are not ones to bond under.
-    pub async fn act(&self, board: &Board, due: &Due, mined: &mut Vec<Mined>) -> Result<(), CliError> {
+    /// Where the contract or the node refuses it.
+    pub async fn act(&self, board: &Board, due: &Due, mined: &mut Vec<Mined>) -> Result<(), NodeError> {
         let Place { contract, .. } = self.place;
         match (due, &self.side, &self.ground) {
             (Due::Open(how), Side::Challenger { player, salt, .. }, Some(ground)) => {
@@ -230,14 +230,14 @@ impl Agent<'_> {
                 let own = player.record.ground(ground.job).trace_root;
                 let open = open(ground, commitment(&me, &own, salt), how);
                 let (token, bond) = (board.job.token, board.job.challenger_bond);
-                Ok(self.account.pay_in(contract, token, bond, &open, mined).await?)
+                self.account.pay_in(contract, token, bond, &open, mined).await
             }
             (Due::Contest { game, position, shown }, _, Some(ground)) => {
                 let Some(contest) = contest(*game, position, ground, shown) else { return Ok(()) };
                 mined.push(self.account.send(contract, &contest, U256::ZERO).await?);
                 Ok(())
             }
-            _ => Ok(self.account.act(&self.place, &board.job, due, mined).await?),
+            _ => self.account.act(&self.place, &board.job, due, mined).await,
         }
     }
 }

@@ -41,37 +41,6 @@ pub enum Payer {
     Challenger,
 }
 
-/// The terms that decide about time and money, as the contract has them.
-#[derive(Clone, Debug)]
-pub struct Deal {
-    /// The token of all amounts.
-    pub token: Address,
-    /// What the provider locks.
-    pub provider_bond: U256,
-    /// What a challenger locks.
-    pub challenger_bond: U256,
-    /// The cap on the gas price that is paid back.
-    pub gas_price_cap: U256,
-    /// The time after posting in which games open.
-    pub window: u64,
-    /// Each side's clock, the provider's first.
-    pub clocks: [u64; 2],
-}
-
-impl Deal {
-    /// Of a job in the contract.
-    pub fn of(job: &Job) -> Deal {
-        Deal {
-            token: job.token,
-            provider_bond: job.provider_bond,
-            challenger_bond: job.challenger_bond,
-            gas_price_cap: job.gas_price_cap,
-            window: job.window,
-            clocks: [job.provider_clock, job.challenger_clock],
-        }
-    }
-}
-
 /// The least bonds of provider and challenger for a program's disputes at a price of gas.
 ///
 /// # Errors
@@ -89,16 +58,18 @@ impl LimitArgs {
     ///
     /// # Errors
     /// The first term that is refused, and why.
-    pub fn check(&self, deal: &Deal, program: &Program, payer: Payer, now: U256) -> Result<(), CliError> {
+    pub fn check(&self, job: &Job, program: &Program, payer: Payer, now: U256) -> Result<(), CliError> {
         let refuse = |problem: String| Err(CliError::Usage(format!("the terms: {problem}")));
-        if deal.token != self.token {
+        if job.token != self.token {
             return refuse(format!(
                 "amounts are in the token {}, not in {} (--token)",
-                deal.token, self.token
+                job.token, self.token
             ));
         }
         let least = self.least_clock.as_secs().max(1);
-        for (whose, clock) in ["the provider's", "a challenger's"].into_iter().zip(deal.clocks) {
+        for (whose, clock) in
+            ["the provider's", "a challenger's"].into_iter().zip([job.provider_clock, job.challenger_clock])
+        {
             if clock < least {
                 return refuse(format!("{whose} clock is {clock} s, less than {least} s (--least-clock)"));
             }
@@ -106,10 +77,10 @@ impl LimitArgs {
                 return refuse(format!("{whose} clock is {clock} s: bonds could be locked that long"));
             }
         }
-        if deal.window > LONGEST {
-            return refuse(format!("the window is {} s: bonds would be locked that long", deal.window));
+        if job.window > LONGEST {
+            return refuse(format!("the window is {} s: bonds would be locked that long", job.window));
         }
-        let cap = deal.gas_price_cap;
+        let cap = job.gas_price_cap;
         let paid = match payer {
             Payer::Provider => cap,
             // The prize, a quarter of the provider's bond, pays as much again.
@@ -120,10 +91,10 @@ impl LimitArgs {
                 "gas is paid back at {cap} wei at most, and costs {now} wei now (--at-a-loss)"
             ));
         }
-        let (provider, challenger) = least_bonds(program, cap)?;
+        let (provider, challenger) = least_bonds(program, U256::from(1))?;
         for (whose, bond, least) in [
-            ("the provider's", deal.provider_bond, provider),
-            ("a challenger's", deal.challenger_bond, challenger),
+            ("the provider's", job.provider_bond, provider.saturating_mul(cap)),
+            ("a challenger's", job.challenger_bond, challenger.saturating_mul(cap)),
         ] {
             if bond < least {
                 return refuse(format!(
@@ -131,12 +102,11 @@ impl LimitArgs {
                 ));
             }
         }
-        let (provider, challenger) = least_bonds(program, now)?;
         let (bond, usual) = match payer {
-            Payer::Provider => (deal.provider_bond, provider),
-            Payer::Challenger => (deal.challenger_bond, challenger),
+            Payer::Provider => (job.provider_bond, provider),
+            Payer::Challenger => (job.challenger_bond, challenger),
         };
-        let most = self.most_bond.unwrap_or(usual.saturating_mul(U256::from(GENEROUS)));
+        let most = self.most_bond.unwrap_or(usual.saturating_mul(now).saturating_mul(U256::from(GENEROUS)));
         match bond > most {
             true => refuse(format!("your bond would be {bond} wei, more than {most} wei (--most-bond)")),
             false => Ok(()),
@@ -151,7 +121,7 @@ mod tests {
     use assay_prover::reals::compile;
     use std::collections::BTreeMap;
 
-    fn refused(payer: Payer, edit: impl FnOnce(&mut Deal, &mut LimitArgs)) -> Option<String> {
+    fn refused(payer: Payer, edit: impl FnOnce(&mut Job, &mut LimitArgs)) -> Option<String> {
         let graph = import(include_bytes!("../../assets/mnist_lenet.onnx"), &BTreeMap::new()).unwrap();
         let program = compile(&graph, None).unwrap();
         let price = U256::from(1_000_000_007);
@@ -159,10 +129,19 @@ mod tests {
         let (provider_bond, challenger_bond) = least_bonds(&program, cap).unwrap();
         let (token, least_clock) = (Address::ZERO, Duration::from_secs(3_600));
         let mut limits = LimitArgs { token, most_bond: None, least_clock, at_a_loss: false };
-        let (window, clocks) = (86_400, [28_800; 2]);
-        let mut deal = Deal { token, provider_bond, challenger_bond, gas_price_cap: cap, window, clocks };
-        edit(&mut deal, &mut limits);
-        limits.check(&deal, &program, payer, price).err().map(|error| error.to_string())
+        let (window, clock) = (86_400, 28_800);
+        let mut job = Job {
+            token,
+            provider_bond,
+            challenger_bond,
+            gas_price_cap: cap,
+            window,
+            provider_clock: clock,
+            challenger_clock: clock,
+            ..Job::default()
+        };
+        edit(&mut job, &mut limits);
+        limits.check(&job, &program, payer, price).err().map(|error| error.to_string())
     }
 
     #[test]
@@ -170,34 +149,34 @@ mod tests {
         let token = Address::repeat_byte(7);
         for payer in [Payer::Provider, Payer::Challenger] {
             assert_eq!(refused(payer, |_, _| {}), None);
-            let has = |edit: fn(&mut Deal, &mut LimitArgs), words: &str| {
+            let has = |edit: fn(&mut Job, &mut LimitArgs), words: &str| {
                 let reason = refused(payer, edit);
                 assert!(reason.as_ref().is_some_and(|reason| reason.contains(words)), "{words}: {reason:?}");
             };
-            has(|deal, _| deal.token = Address::repeat_byte(7), "--token");
+            has(|job, _| job.token = Address::repeat_byte(7), "--token");
             has(|_, limits| limits.token = Address::repeat_byte(7), "--token");
-            has(|deal, _| deal.clocks[0] = 3_599, "the provider's clock is 3599 s");
-            has(|deal, _| deal.clocks[1] = 3_599, "a challenger's clock is 3599 s");
-            has(|deal, _| deal.clocks[0] = u64::MAX, "locked");
-            has(|deal, _| deal.clocks[1] = LONGEST + 1, "locked");
-            has(|deal, _| deal.window = LONGEST + 1, "locked");
-            has(|deal, _| deal.gas_price_cap = U256::ZERO, "paid back at 0 wei");
-            has(|deal, _| deal.provider_bond -= U256::from(1), "the provider's bond");
-            has(|deal, _| deal.challenger_bond -= U256::from(1), "a challenger's bond");
-            has(|deal, _| (deal.provider_bond, deal.challenger_bond) = (U256::MAX, U256::MAX), "--most-bond");
+            has(|job, _| job.provider_clock = 3_599, "the provider's clock is 3599 s");
+            has(|job, _| job.challenger_clock = 3_599, "a challenger's clock is 3599 s");
+            has(|job, _| job.provider_clock = u64::MAX, "locked");
+            has(|job, _| job.challenger_clock = LONGEST + 1, "locked");
+            has(|job, _| job.window = LONGEST + 1, "locked");
+            has(|job, _| job.gas_price_cap = U256::ZERO, "paid back at 0 wei");
+            has(|job, _| job.provider_bond -= U256::from(1), "the provider's bond");
+            has(|job, _| job.challenger_bond -= U256::from(1), "a challenger's bond");
+            has(|job, _| (job.provider_bond, job.challenger_bond) = (U256::MAX, U256::MAX), "--most-bond");
             has(|_, limits| limits.most_bond = Some(U256::from(1)), "--most-bond");
             assert_eq!(refused(payer, |_, limits| limits.most_bond = Some(U256::MAX)), None);
-            let named = refused(payer, |deal, limits| (deal.token, limits.token) = (token, token));
+            let named = refused(payer, |job, limits| (job.token, limits.token) = (token, token));
             assert_eq!(named, None);
         }
         // A challenger's prize pays as much again as the cap does.
-        let half = |deal: &mut Deal, _: &mut LimitArgs| deal.gas_price_cap = U256::from(500_000_004);
+        let half = |job: &mut Job, _: &mut LimitArgs| job.gas_price_cap = U256::from(500_000_004);
         assert!(refused(Payer::Provider, half).is_some());
         assert_eq!(refused(Payer::Challenger, half), None);
-        let less = |deal: &mut Deal, _: &mut LimitArgs| deal.gas_price_cap = U256::from(500_000_003);
+        let less = |job: &mut Job, _: &mut LimitArgs| job.gas_price_cap = U256::from(500_000_003);
         assert!(refused(Payer::Challenger, less).is_some_and(|reason| reason.contains("--at-a-loss")));
-        let named = refused(Payer::Challenger, |deal, limits| {
-            (deal.gas_price_cap, limits.at_a_loss) = (U256::from(1), true);
+        let named = refused(Payer::Challenger, |job, limits| {
+            (job.gas_price_cap, limits.at_a_loss) = (U256::from(1), true);
         });
         assert_eq!(named, None);
     }

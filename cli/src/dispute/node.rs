@@ -270,7 +270,7 @@ impl Account {
     }
 
     async fn next_number(&self) -> Result<u64, NodeError> {
-        match self.number.take() {
+        match self.number.get() {
             Some(number) => Ok(number),
             None => self.node.next_number(self.address).await,
         }
@@ -347,6 +347,8 @@ impl Account {
     /// Sends a transaction at its price, or at the least above it that the node takes.
     async fn submit(&self, pending: &mut Pending) -> Result<(), NodeError> {
         let node = &self.node;
+        // What the contract refuses before this leaves the number to what is tried next.
+        self.number.set(None);
         for _ in 0..RAISES {
             let priced = pending.fees.of(pending.request.clone());
             let signed: TxEnvelope = priced.build(&self.wallet).await.map_err(|error| node.failed(error))?;

@@ -114,7 +114,9 @@ pub async fn turn(agent: &mut Agent<'_>, mined: &mut Vec<super::node::Mined>) ->
     for some in groups.flat_map(|group| group.chunks(at_once(group))) {
         let before = mined.len();
         let errors = match some {
-            [other] if !other.is_play() => agent.act(&board, other, mined).await.err().into_iter().collect(),
+            [other] if !other.is_play() => {
+                agent.act(&board, other, mined).await.err().map(CliError::from).into_iter().collect()
+            }
             plays => agent.play(plays, mined).await,
         };
         for sent in &mined[before..] {
